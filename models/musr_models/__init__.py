@@ -1,0 +1,1 @@
+"""Networks, their weights and the contract that the engine of musr runs them by."""
