@@ -1,0 +1,211 @@
+"""What people see: messages, tables and bars on stderr. stdout is left to data (audio, JSON, paths)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import typer
+from rich import box, progress
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from musr_cli.errors import FAILED
+from musr_cli.failure import explain, one_line
+
+console = Console(stderr=True)
+
+# width of tables where nobody told us one (a log, a pipe): wide enough that paths stay whole
+UNKNOWN_WIDTH = 160
+
+
+@dataclass
+class Verbosity:
+    """How much is told; set once by each command from its options."""
+
+    quiet: bool = False
+    verbose: bool = False
+    progress: bool = True
+    debug: bool = False
+
+
+_verbosity = Verbosity()
+
+
+def configure(*, quiet: bool = False, verbose: bool = False, progress: bool = True, debug: bool = False) -> None:
+    """Apply -q, -v, --no-progress and --debug."""
+    _verbosity.quiet, _verbosity.verbose = quiet, verbose
+    _verbosity.progress, _verbosity.debug = progress and not quiet, debug
+
+
+def say(message: str) -> None:
+    """One line for people, unless --quiet."""
+    if not _verbosity.quiet:
+        _print_line(message)
+
+
+def detail(message: str) -> None:
+    """One line for people who asked for more with --verbose."""
+    if _verbosity.verbose and not _verbosity.quiet:
+        _print_line(message, style="dim")
+
+
+def warn(message: str) -> None:
+    """One line about something that the user should know, unless --quiet."""
+    if not _verbosity.quiet:
+        _print_line("warning: ", message, style="yellow")
+
+
+def fail(message: str, trace: str = "") -> None:
+    """One line about what went wrong, always; the traceback before it with --debug."""
+    if _verbosity.debug and trace:
+        console.print(Text(trace), soft_wrap=True)
+    _print_line("error: ", message, style="bold red")
+
+
+def emit_json(value: Any) -> None:
+    """Print `value` as JSON on stdout; NaN and infinities become null, which JSON has no words for."""
+    print(json.dumps(_json_ready(value), indent=2, allow_nan=False))
+
+
+def table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> None:
+    """Print rows of equal keys as a table, numbers to the right, unless --quiet."""
+    if _verbosity.quiet or not rows:
+        return
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for name, value in rows[0].items():
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        grid.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(_cell(value)) for value in row.values()))
+    console.print(grid, width=None if console.is_terminal else UNKNOWN_WIDTH)
+
+
+@contextlib.contextmanager
+def report_errors(debug: bool = False) -> Iterator[None]:
+    """Turn whatever escapes into one line on stderr and an exit code. Every command runs inside."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        _abandon_stdout()
+        raise SystemExit(FAILED) from None
+    except (Exception, KeyboardInterrupt) as error:
+        _verbosity.debug |= debug
+        raise SystemExit(_report(error)) from None
+
+
+class Progress:
+    """Bars on stderr: one per running file, and one for all where there are several. Silent without a terminal."""
+
+    def __init__(self, files: int = 1) -> None:
+        self._bars = progress.Progress(
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.TextColumn("{task.fields[amount]}", justify="right"),
+            progress.TextColumn("{task.fields[speed]}", justify="right", style="cyan"),
+            progress.TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+            disable=not (_verbosity.progress and console.is_terminal),
+        )
+        self._files = files
+        self._total = self._bars.add_task("all files", total=files, amount="", speed="", visible=files > 1)
+        self._finished_s = 0.0
+
+    def __enter__(self) -> Progress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def add(self, name: str, duration_s: float | None) -> int:
+        """A bar for one file (None: of unknown length); returns its number."""
+        label = name if len(name) <= 40 else f"…{name[-39:]}"
+        return int(self._bars.add_task(one_line(label), total=duration_s, amount="", speed=""))
+
+    def update(self, bar: int, done_s: float) -> None:
+        """Move a bar to `done_s` seconds of audio."""
+        task = self._bars.tasks[self._bars.task_ids.index(progress.TaskID(bar))]
+        amount = minutes(done_s) if task.total is None else f"{minutes(done_s)}/{minutes(task.total)}"
+        self._bars.update(task.id, completed=done_s, amount=amount, speed=speed(done_s, task.elapsed))
+
+    def remove(self, bar: int, audio_s: float) -> None:
+        """Take a bar away; its file is finished, with `audio_s` seconds of audio."""
+        self._bars.remove_task(progress.TaskID(bar))
+        self.finish(audio_s)
+
+    def finish(self, audio_s: float = 0.0) -> None:
+        """Count one file as finished."""
+        self._finished_s += audio_s
+        task = self._bars.tasks[0]
+        done = int(task.completed) + 1
+        amount = f"{done}/{self._files} files"
+        self._bars.update(task.id, completed=done, amount=amount, speed=speed(self._finished_s, task.elapsed))
+
+
+def minutes(seconds: float) -> str:
+    """75.2 → "1:15"."""
+    whole = int(seconds)
+    clock = f"{whole // 60 % 60}:{whole % 60:02d}"
+    return clock if whole < 3600 else f"{whole // 3600}:{clock:0>5}"
+
+
+def speed(audio_s: float, elapsed_s: float | None) -> str:
+    """ "85 × real time", or nothing before there is anything to say."""
+    return f"{audio_s / elapsed_s:.3g} × real time" if audio_s and elapsed_s else ""
+
+
+def _print_line(*parts: str, style: str = "") -> None:
+    # only the first part is coloured; file names may hold brackets and line breaks, so nothing is parsed as markup
+    first, *rest = (one_line(part) for part in parts)
+    console.print(Text.assemble((first, style), *rest), soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else one_line(str(value))
+
+
+def _json_ready(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json_ready(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_ready(item) for item in value]
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    # numpy scalars have item(); everything else (paths, enums) is told as text
+    return _json_ready(value.item()) if hasattr(value, "item") else str(value)
+
+
+def _report(error: BaseException) -> int:
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        # an error of the option parser, whose class moved from click into typer
+        fail(f"{' '.join(error.format_message().split())} ('{_command_path(error)} --help' lists what there is)")
+        return int(error.exit_code)
+    failure = explain(error)
+    fail(failure.message, failure.trace)
+    return failure.exit_code
+
+
+def _command_path(error: BaseException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "musr"
+
+
+def _abandon_stdout() -> None:
+    # whoever read our output is gone: without this, Python would complain once more when it flushes stdout at exit
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
