@@ -2,7 +2,7 @@
 
 The seven low-pass families are those of Zhang et al. 2024, section 3.2: five recursive filters of order 6 to 10,
 subsampling (scipy's resample_poly, images included) and zeroed STFT bins. "resample" is a clean change of rate, for
-networks of one fixed ratio.
+networks of one fixed ratio; codecs take away what they think nobody hears.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musr_cli.degrade.codecs import CODECS, round_trip
 from musr_cli.dsp.filters import IIR_FAMILIES, edge_of, filter_sections, lowpass_sections, sections_response
 from musr_cli.errors import UsageError
 
@@ -23,10 +24,13 @@ FAMILIES = (*IIR_FAMILIES, "subsampling", "stft")
 """The seven low-pass families of Zhang et al. 2024."""
 
 RESAMPLE = "resample"
-ALL_FAMILIES = (*FAMILIES, RESAMPLE)
+ALL_FAMILIES = (*FAMILIES, RESAMPLE, *CODECS)
 
 ORDERS = (6, 10)
 """Lowest and highest filter order that `sample` draws."""
+
+BITRATES_KBPS = (48.0, 192.0)
+"""Lowest and highest bitrate that `sample` draws for codecs, for two channels."""
 
 STFT_LENGTH = 2048
 STFT_HOP = 512
@@ -35,6 +39,8 @@ _SUBSAMPLING_DENOMINATOR = 160
 _HIGHEST_SHARE = 0.95
 _PROBE_SAMPLES = 8192
 _PROBE_POSITIONS = 7 * np.arange(16)
+_PROBE_FRAMES = 32
+_SMOOTHING = 2
 
 Array = NDArray[np.float32]
 
@@ -45,15 +51,17 @@ class Degradation:
 
     Attributes:
         family: one of `ALL_FAMILIES`.
-        cutoff_hz: nominal cutoff in Hz (half of the low rate for "subsampling" and "resample"); see `edge`.
+        cutoff_hz: nominal cutoff in Hz, half of the low rate for "subsampling" and "resample" (see `edge`); not for codecs.
         order: filter order of one pass; only recursive families have one.
-        causal: filter forwards only, which shifts phase, also below the edge.
+        causal: filter forwards only, which shifts phase, also below the edge; only for recursive families.
+        bitrate_kbps: for two channels; only codecs have one.
     """
 
     family: str
-    cutoff_hz: float
+    cutoff_hz: float | None = None
     order: int | None = None
     causal: bool = False
+    bitrate_kbps: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON or TOML."""
@@ -81,11 +89,12 @@ def sample(
         cutoff_hz: lowest and highest nominal cutoff in Hz.
     """
     generator = np.random.default_rng(seed)
-    highest = min(cutoff_hz[1], _HIGHEST_SHARE * sample_rate / 2)
     family = families[int(generator.integers(len(families)))]
-    order = int(generator.integers(ORDERS[0], ORDERS[1] + 1))
-    cutoff = round(float(generator.uniform(min(cutoff_hz[0], highest), highest)))
-    return Degradation(family, float(cutoff), order if family in IIR_FAMILIES else None)
+    if family in CODECS:
+        return Degradation(family, bitrate_kbps=float(round(np.exp(generator.uniform(*np.log(BITRATES_KBPS))))))
+    order = int(generator.integers(ORDERS[0], ORDERS[1] + 1)) if family in IIR_FAMILIES else None
+    highest = min(cutoff_hz[1], _HIGHEST_SHARE * sample_rate / 2)
+    return Degradation(family, float(round(generator.uniform(min(cutoff_hz[0], highest), highest))), order)
 
 
 def apply(x: Array, sample_rate: int, degradation: Degradation) -> Array:
@@ -102,39 +111,60 @@ def apply(x: Array, sample_rate: int, degradation: Degradation) -> Array:
     check(degradation, sample_rate)
     if x.shape[-1] == 0:
         return x.copy()
-    return np.ascontiguousarray(_APPLY[_kind(degradation)](x, sample_rate, degradation), dtype=np.float32)
+    return np.ascontiguousarray(_APPLY[degradation.family](x, sample_rate, degradation), dtype=np.float32)
 
 
 def check(degradation: Degradation, sample_rate: int) -> None:
     """Refuse, in one line, what cannot be done at this rate."""
-    if degradation.family not in ALL_FAMILIES:
-        raise UsageError(f"unknown low-pass family '{degradation.family}': use one of {', '.join(ALL_FAMILIES)}")
-    if not 0 < degradation.cutoff_hz < sample_rate / 2:
-        raise UsageError(
-            f"a cutoff of {degradation.cutoff_hz:g} Hz is not between 0 and {sample_rate / 2:g} Hz (Nyquist)"
-        )
-    if degradation.family in IIR_FAMILIES and (degradation.order is None or not 1 <= degradation.order <= 20):
-        raise UsageError(f"{degradation.family} needs an order between 1 and 20, not {degradation.order}")
+    family, cutoff_hz, order = degradation.family, degradation.cutoff_hz, degradation.order
+    if family not in ALL_FAMILIES:
+        raise UsageError(f"unknown family '{family}': use one of {', '.join(ALL_FAMILIES)}")
+    if family in CODECS:
+        if not degradation.bitrate_kbps or degradation.bitrate_kbps <= 0:
+            raise UsageError(f"{family} needs a bitrate above 0 kbit/s")
+        return
+    if cutoff_hz is None or not 0 < cutoff_hz < sample_rate / 2:
+        raise UsageError(f"{family} needs a cutoff between 0 and {sample_rate / 2:g} Hz, not {cutoff_hz}")
+    if family in IIR_FAMILIES and not 1 <= (order or 0) <= 20:
+        raise UsageError(f"{family} needs an order between 1 and 20, not {order}")
 
 
 @lru_cache(maxsize=512)
 def edge(degradation: Degradation, sample_rate: int) -> float:
     """The −12 dB point, in Hz, of what `apply` leaves of white noise (so images of a poor resampler count)."""
     check(degradation, sample_rate)
-    if _kind(degradation) == "filter":
+    if degradation.family in IIR_FAMILIES:
         return edge_of(*sections_response(_sections(degradation, sample_rate), degradation.causal, sample_rate))
+    probe = _noise() if degradation.family in CODECS else _impulses()
+    gain = np.sqrt(_power(apply(probe, sample_rate, degradation)) / _power(probe))
+    return edge_of(np.fft.rfftfreq(_PROBE_SAMPLES, 1 / sample_rate), gain)
+
+
+def _power(x: Array) -> NDArray[np.float64]:
+    """Power spectrum over frames and channels, smoothed a little: noise has few frames."""
+    power = np.mean(np.abs(np.fft.rfft(x.reshape(-1, _PROBE_SAMPLES))) ** 2, axis=0)
+    return np.convolve(np.pad(power, _SMOOTHING, mode="edge"), np.ones(2 * _SMOOTHING + 1), mode="valid")
+
+
+def _impulses() -> Array:
+    """Impulses at several positions [16, T], because neither resamplers nor STFT treat all positions alike."""
     impulses = np.zeros((len(_PROBE_POSITIONS), _PROBE_SAMPLES), np.float32)
     impulses[np.arange(len(_PROBE_POSITIONS)), _PROBE_SAMPLES // 2 + _PROBE_POSITIONS] = 1.0
-    spectra = np.fft.rfft(apply(impulses, sample_rate, degradation))
-    return edge_of(np.fft.rfftfreq(_PROBE_SAMPLES, 1 / sample_rate), np.sqrt(np.mean(np.abs(spectra) ** 2, axis=0)))
+    return impulses
 
 
-def _kind(degradation: Degradation) -> str:
-    return "filter" if degradation.family in IIR_FAMILIES else degradation.family
+def _noise() -> Array:
+    """White noise [1, T], for codecs, which no impulse can describe."""
+    samples = _PROBE_FRAMES * _PROBE_SAMPLES
+    return np.random.default_rng(0).normal(0, 0.1, (1, samples)).astype(np.float32)
+
+
+def _cutoff(degradation: Degradation) -> float:
+    return degradation.cutoff_hz or 0.0
 
 
 def _sections(degradation: Degradation, sample_rate: int) -> NDArray[np.float64]:
-    return lowpass_sections(degradation.family, degradation.order or 0, degradation.cutoff_hz, sample_rate)
+    return lowpass_sections(degradation.family, degradation.order or 0, _cutoff(degradation), sample_rate)
 
 
 def _filter(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[np.floating]:
@@ -145,7 +175,7 @@ def _subsample(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[
     """Down and up with scipy's resample_poly; small fractions, because its filters grow with the denominator."""
     from scipy import signal
 
-    ratio = Fraction(2 * degradation.cutoff_hz / sample_rate).limit_denominator(_SUBSAMPLING_DENOMINATOR)
+    ratio = Fraction(2 * _cutoff(degradation) / sample_rate).limit_denominator(_SUBSAMPLING_DENOMINATOR)
     low = signal.resample_poly(x, ratio.numerator, ratio.denominator, axis=-1)
     return np.asarray(signal.resample_poly(low, ratio.denominator, ratio.numerator, axis=-1)[..., : x.shape[-1]])
 
@@ -157,22 +187,27 @@ def _zero_bins(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[
 
     stft = Stft(STFT_LENGTH, STFT_HOP)
     spectrum = stft.analyse(torch.from_numpy(np.ascontiguousarray(x)))
-    spectrum[..., int(degradation.cutoff_hz * STFT_LENGTH / sample_rate) :, :] = 0
+    spectrum[..., int(_cutoff(degradation) * STFT_LENGTH / sample_rate) :, :] = 0
     return np.asarray(stft.synthesise(spectrum, x.shape[-1]).numpy())
 
 
 def _resample(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[np.floating]:
     import soxr
 
-    low_rate = 2 * degradation.cutoff_hz
+    low_rate = round(2 * _cutoff(degradation))
     low = soxr.resample(x.T, sample_rate, low_rate, quality="VHQ")
     y = soxr.resample(low, low_rate, sample_rate, quality="VHQ").T[:, : x.shape[-1]]
     return np.pad(y, ((0, 0), (0, x.shape[-1] - y.shape[-1])))
 
 
+def _encode(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[np.floating]:
+    return round_trip(x, sample_rate, degradation.family, degradation.bitrate_kbps or 0.0)
+
+
 _APPLY: dict[str, Callable[[Array, int, Degradation], NDArray[np.floating]]] = {
-    "filter": _filter,
+    **dict.fromkeys(IIR_FAMILIES, _filter),
     "subsampling": _subsample,
     "stft": _zero_bins,
     RESAMPLE: _resample,
+    **dict.fromkeys(CODECS, _encode),
 }
