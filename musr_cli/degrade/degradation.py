@@ -51,7 +51,7 @@ class Degradation:
 
     Attributes:
         family: one of `ALL_FAMILIES`.
-        cutoff_hz: nominal cutoff in Hz, half of the low rate for "subsampling" and "resample" (see `edge`); not for codecs.
+        cutoff_hz: nominal cutoff in Hz (see `edge`), half the low rate for "subsampling", "resample"; not for codecs.
         order: filter order of one pass; only recursive families have one.
         causal: filter forwards only, which shifts phase, also below the edge; only for recursive families.
         bitrate_kbps: for two channels; only codecs have one.
