@@ -20,10 +20,11 @@ from rich.text import Text
 from musr_cli.errors import FAILED
 from musr_cli.failure import explain, one_line
 
-console = Console(stderr=True)
-
-# width of tables where nobody told us one (a log, a pipe): wide enough that paths stay whole
+# columns where nobody tells us how many there are (a log, a pipe): wide enough that most paths stay on one line
 UNKNOWN_WIDTH = 160
+_is_told = sys.stderr.isatty() or "COLUMNS" in os.environ
+
+console = Console(stderr=True, width=None if _is_told else UNKNOWN_WIDTH)
 
 
 @dataclass
@@ -85,7 +86,7 @@ def table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> Non
         grid.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_cell(value)) for value in row.values()))
-    console.print(grid, width=None if console.is_terminal else UNKNOWN_WIDTH)
+    console.print(grid)
 
 
 @contextlib.contextmanager
