@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from musr_models.contract import Band, Network, Output
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, power
 
 # Power below which a bin counts as empty, relative to the local level of the low band (−110 dB).
 RELATIVE_FLOOR = 1e-11
@@ -114,15 +114,14 @@ class LogPowerNetwork(Network):
     def features(self, spectrum: Tensor) -> Features:
         """Complex spectrum [..., bins, N] → features of its low band."""
         low = spectrum[..., : self.config.low_bins, :].reshape(-1, self.config.low_bins, spectrum.shape[-1])
-        power = low.real.square() + low.imag.square()
-        level = self._smooth(power.mean(dim=1, keepdim=True))
-        return Features(self._relative_log(power, level), level)
+        low_power = power(low)
+        level = self._smooth(low_power.mean(dim=1, keepdim=True))
+        return Features(self._relative_log(low_power, level), level)
 
     def target(self, spectrum: Tensor, level: Tensor) -> Tensor:
         """Standardised log power of the high band of a full-band `spectrum`, relative to `level`: what `body` learns."""
         high = spectrum[..., self.config.low_bins :, :].reshape(-1, self.config.high_bins, spectrum.shape[-1])
-        power = high.real.square() + high.imag.square()
-        return (self._relative_log(power, level) - self.high_mean) / self.high_std
+        return (self._relative_log(power(high), level) - self.high_mean) / self.high_std
 
     def standardise(self, low: Tensor) -> Tensor:
         """Relative log power of the low band → what `body` takes."""
@@ -142,13 +141,13 @@ class LogPowerNetwork(Network):
         low = x[..., : self.config.low_bins, :].abs()
         return torch.cat([low, high.reshape(*x.shape[:-2], *high.shape[-2:])], dim=-2)
 
-    def _smooth(self, power: Tensor) -> Tensor:
+    def _smooth(self, level: Tensor) -> Tensor:
         width = self.config.level_frames
-        return F.avg_pool1d(power, width, stride=1, padding=width // 2) if width > 1 else power
+        return F.avg_pool1d(level, width, stride=1, padding=width // 2) if width > 1 else level
 
     @staticmethod
-    def _relative_log(power: Tensor, level: Tensor) -> Tensor:
-        return torch.log(power / level.clamp_min(TINY_POWER) + RELATIVE_FLOOR)
+    def _relative_log(x: Tensor, level: Tensor) -> Tensor:
+        return torch.log(x / level.clamp_min(TINY_POWER) + RELATIVE_FLOOR)
 
 
 class ConvUnit(nn.Sequential):

@@ -57,3 +57,8 @@ class Stft:
         window = _window(self.window, self.n_fft, spectrum.device)
         x = torch.istft(flat, self.n_fft, self.hop, window=window, center=True, length=samples)
         return x.reshape(*spectrum.shape[:-2], samples)
+
+
+def power(spectrum: Tensor) -> Tensor:
+    """|X|² of a complex tensor, without the square root (and its gradient) that `abs` would take."""
+    return spectrum.real.square() + spectrum.imag.square()

@@ -1,0 +1,51 @@
+"""The adversarial side of training: a discriminator that sees standardised high bands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from musr_cli.training.distributed import Processes
+from musr_cli.training.losses import Estimate, adversarial_loss, discriminator_loss
+from musr_cli.training.recipe import LossRecipe
+from musr_cli.training.state import State
+
+
+@dataclass
+class Adversary:
+    """A discriminator, its optimiser, and how much it counts.
+
+    Attributes:
+        discriminator: [B, bins, N] → logits, averaged over processes where there are several.
+        optimiser: its own.
+        weights: start and end of the adversarial weight, and the form of the losses.
+    """
+
+    discriminator: nn.Module
+    optimiser: torch.optim.Optimizer
+    weights: LossRecipe
+
+    @classmethod
+    def of(cls, state: State, weights: LossRecipe, group: Processes) -> Adversary | None:
+        """The adversary of a run; None where the recipe has none."""
+        if state.discriminator is None or state.discriminator_optimiser is None:
+            return None
+        return cls(group.wrap(state.discriminator), state.discriminator_optimiser, weights)
+
+    def generator_term(self, estimate: Estimate, progress: float) -> Tensor:
+        """The weighted term that the generator adds to its loss; its weight grows geometrically with `progress`."""
+        start, end = self.weights.adversarial, self.weights.adversarial_end or self.weights.adversarial
+        logits = self.discriminator(estimate.high * estimate.mask)
+        return start * (end / start) ** progress * adversarial_loss(logits, self.weights.form)
+
+    def step(self, estimate: Estimate) -> Tensor:
+        """Teach the discriminator one batch; returns its loss."""
+        pair = torch.cat([estimate.target, estimate.high.detach()]) * estimate.mask.repeat(2, 1, 1)
+        real, fake = self.discriminator(pair).chunk(2)
+        loss = discriminator_loss(real, fake, self.weights.form)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return loss.detach()

@@ -1,0 +1,256 @@
+"""Clips for training: decoded once into an int16 cache, cropped and degraded on the fly.
+
+A batch is a function of (seed, step, process) alone: resuming needs no state of the data, and two runs see the same crops.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from musr_cli import degrade
+from musr_cli.audio.reading import open_source
+from musr_cli.audio.resampling import StreamResampler
+from musr_cli.dsp.band_edge import EdgeDetector
+from musr_cli.errors import MusrError
+from musr_cli.training.recipe import Recipe
+
+SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
+CACHE_LIMIT_BYTES = 20 * 2**30
+_FULL_SCALE = 32767.0
+_CHANNELS = 2  # mono clips are stored twice: crops choose left, right or the middle
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A decoded file inside the cache.
+
+    Attributes:
+        file: path relative to the data folder, with forward slashes.
+        start: first sample in the cache.
+        samples: length at the cache's rate.
+        bandwidth_hz: where its spectrum ends; nothing is learnt above.
+    """
+
+    file: str
+    start: int
+    samples: int
+    bandwidth_hz: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training examples.
+
+    Attributes:
+        low: band-limited signals [B, T] float32.
+        full: the originals [B, T] float32.
+        bandwidth_hz: [B], where each original's spectrum ends.
+    """
+
+    low: Tensor
+    full: Tensor
+    bandwidth_hz: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch on `device`."""
+        return Batch(self.low.to(device), self.full.to(device), self.bandwidth_hz.to(device))
+
+
+@dataclass(frozen=True)
+class ClipCache:
+    """All clips of a data folder at one rate, int16 on disk, mapped into memory.
+
+    Attributes:
+        path: the sample file, [total, 2] int16.
+        sample_rate: in Hz.
+        clips: what lies where.
+    """
+
+    path: Path
+    sample_rate: int
+    clips: tuple[Clip, ...]
+
+    @cached_property
+    def samples(self) -> NDArray[np.int16]:
+        """[total, 2] int16, mapped."""
+        return np.memmap(self.path, dtype=np.int16, mode="r").reshape(-1, _CHANNELS)
+
+    def crop(self, clip: Clip, start: int, samples: int) -> Array:
+        """[2, samples] float32 from `clip`, zeros beyond its end."""
+        part = self.samples[clip.start + start : clip.start + min(start + samples, clip.samples)]
+        x = np.zeros((_CHANNELS, samples), np.float32)
+        x[:, : len(part)] = part.T / np.float32(_FULL_SCALE)
+        return x
+
+    def select(self, keep: Callable[[str], bool]) -> tuple[Clip, ...]:
+        """The clips whose file name `keep` accepts."""
+        return tuple(clip for clip in self.clips if keep(clip.file))
+
+
+def matches(file: str, patterns: Sequence[str]) -> bool:
+    """Whether the path or its last part matches one of the patterns."""
+    return any(fnmatch(file, pattern) or fnmatch(Path(file).name, pattern) for pattern in patterns)
+
+
+def open_cache(
+    data: Path, sample_rate: int, cache_dir: Path, exclude: Sequence[str] = (), note: Callable[[str], None] = print
+) -> ClipCache:
+    """The cache of `data` at `sample_rate`, decoded now if files changed since it was made.
+
+    A `manifest.csv` in or beside the folder (columns file, bandwidth_hz) says where spectra end; without one it is detected.
+
+    Raises:
+        MusrError: no audio in `data`, or more than the cache may hold.
+    """
+    files = [file for file in _audio_files(data) if not matches(file, exclude)]
+    if not files:
+        raise MusrError(f"{data}: no audio files there; give --data a folder of {', '.join(sorted(SUFFIXES))} files")
+    key = _key(data, files, sample_rate)
+    index = cache_dir / f"{key}.json"
+    if not index.is_file():
+        note(f"decoding {len(files)} files of {data} to {sample_rate} Hz, once")
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        clips = _decode(data, files, sample_rate, cache_dir / f"{key}.i16")
+        _write_index(index, clips)
+        _evict(cache_dir, keep=index)
+    index.touch()
+    clips = tuple(Clip(**values) for values in json.loads(index.read_text(encoding="utf-8")))
+    return ClipCache(index.with_suffix(".i16"), sample_rate, clips)
+
+
+def _audio_files(data: Path) -> list[str]:
+    found = (path for path in data.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(path.relative_to(data).as_posix() for path in found)
+
+
+def _key(data: Path, files: Iterable[str], sample_rate: int) -> str:
+    stats = ((data / file).stat() for file in files)
+    state = [str(data.resolve()), sample_rate, *((s.st_size, s.st_mtime_ns) for s in stats)]
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
+
+
+def _decode(data: Path, files: Sequence[str], sample_rate: int, target: Path) -> list[Clip]:
+    bandwidths = _manifest_bandwidths(data)
+    clips: list[Clip] = []
+    part = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            for file in files:
+                start = stream.tell() // (2 * _CHANNELS)
+                if start * 2 * _CHANNELS > CACHE_LIMIT_BYTES:
+                    raise MusrError(f"{data}: more than {CACHE_LIMIT_BYTES >> 30} GiB decoded; train on part of it")
+                detected = _decode_one(data / file, sample_rate, stream.write)
+                samples = stream.tell() // (2 * _CHANNELS) - start
+                clips.append(Clip(file, start, samples, bandwidths.get(file, detected)))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return clips
+
+
+def _decode_one(path: Path, sample_rate: int, write: Callable[[bytes], object]) -> float:
+    """Decode one file through `write`; returns where its spectrum ends, in Hz."""
+    with open_source(path) as source:
+        info = source.info
+        detector = EdgeDetector(info.sample_rate)
+        resampler = StreamResampler(info.sample_rate, sample_rate, _CHANNELS, np.dtype(np.float32))
+        for block in source.blocks():
+            detector.push(block)
+            pair = np.ascontiguousarray(block[[0, min(1, len(block) - 1)]], dtype=np.float32)
+            write(_quantise(resampler.push(pair)))
+        write(_quantise(resampler.finish()))
+    edge = detector.result()
+    return min(edge.cutoff_hz, sample_rate / 2)
+
+
+def _quantise(x: NDArray[np.floating]) -> bytes:
+    return np.clip(np.rint(x.T * _FULL_SCALE), -32768, 32767).astype("<i2").tobytes()
+
+
+def _manifest_bandwidths(data: Path) -> dict[str, float]:
+    """bandwidth_hz by file, from a manifest whose paths are relative to its own folder."""
+    for folder in (data, data.parent):
+        manifest = folder / "manifest.csv"
+        if manifest.is_file():
+            with manifest.open(newline="", encoding="utf-8") as stream:
+                rows = [row for row in csv.DictReader(stream) if row.get("bandwidth_hz")]
+            found = ((folder / row["file"], float(row["bandwidth_hz"])) for row in rows)
+            return {path.relative_to(data).as_posix(): hz for path, hz in found if path.is_relative_to(data)}
+    return {}
+
+
+def _write_index(index: Path, clips: Sequence[Clip]) -> None:
+    part = index.with_suffix(f".{os.getpid()}.json.part")
+    part.write_text(json.dumps([asdict(clip) for clip in clips]), encoding="utf-8")
+    part.replace(index)
+
+
+def _evict(cache_dir: Path, keep: Path) -> None:
+    """Delete the caches used longest ago until all together fit the limit."""
+    indices = sorted(cache_dir.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    total = 0
+    for index in [keep, *(path for path in indices if path != keep)]:
+        samples = index.with_suffix(".i16")
+        total += samples.stat().st_size if samples.exists() else 0
+        if total > CACHE_LIMIT_BYTES and index != keep:
+            samples.unlink(missing_ok=True)
+            index.unlink()
+
+
+def make_batch(cache: ClipCache, clips: Sequence[Clip], recipe: Recipe, step: int, size: int, rank: int = 0) -> Batch:
+    """The `size` examples of one step and process; the same arguments give the same batch."""
+    rng = np.random.default_rng([recipe.seed, step, rank])
+    weights = np.array([clip.samples for clip in clips], dtype=np.float64)
+    weights /= weights.sum()
+    examples = [_example(cache, clips, weights, recipe, rng) for _ in range(size)]
+    low, full, bandwidth = zip(*examples, strict=True)
+    return Batch(*(torch.from_numpy(np.stack(part)) for part in (low, full, np.float32(bandwidth))))
+
+
+def _example(
+    cache: ClipCache, clips: Sequence[Clip], weights: NDArray[np.float64], recipe: Recipe, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    full, bandwidth_hz = _draw(cache, clips, weights, recipe, rng)
+    if rng.random() < recipe.data.mix:
+        other, other_hz = _draw(cache, clips, weights, recipe, rng)
+        full, bandwidth_hz = (full + other) / 2, min(bandwidth_hz, other_hz)
+    full = full * np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
+    how = degrade.sample(
+        int(rng.integers(2**31)),
+        cache.sample_rate,
+        families=recipe.degradation.families,
+        cutoff_hz=recipe.degradation.cutoff_hz,
+    )
+    return degrade.apply(full[None], cache.sample_rate, how)[0], full, bandwidth_hz
+
+
+def _draw(
+    cache: ClipCache, clips: Sequence[Clip], weights: NDArray[np.float64], recipe: Recipe, rng: np.random.Generator
+) -> tuple[Array, float]:
+    """A mono crop [T] and where its spectrum ends: left, right or middle of a clip, at a random speed."""
+    clip = clips[int(rng.choice(len(clips), p=weights))]
+    speed = float(np.exp(rng.uniform(*np.log(recipe.data.speed))))
+    wanted = round(recipe.data.crop_s * cache.sample_rate)
+    needed = wanted if speed == 1 else int(np.ceil(wanted * speed)) + 64
+    start = int(rng.integers(max(1, clip.samples - needed)))
+    pair = cache.crop(clip, start, needed)
+    mono = (pair[0], pair[1], pair.mean(axis=0))[int(rng.integers(3))]
+    if speed != 1:
+        mono = soxr.resample(mono, cache.sample_rate * speed, cache.sample_rate, quality="HQ")
+    return np.ascontiguousarray(mono[:wanted]), min(clip.bandwidth_hz * speed, cache.sample_rate / 2)

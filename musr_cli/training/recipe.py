@@ -1,0 +1,163 @@
+"""Recipes: TOML files that say everything about a training run, one per shipped checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from musr_cli.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SHIPPED = Path(__file__).parent / "recipes"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """What a batch is made of.
+
+    Attributes:
+        sample_rate: rate in Hz at which clips are cached and cropped.
+        crop_s: length of a crop in seconds.
+        batch: crops in a batch, over all processes.
+        holdout: patterns of file names kept for validation (whole sources, so that no piece is on both sides).
+        exclude: patterns of file names not used at all.
+        gain_db: range of random gain.
+        speed: range of random speed (and pitch); (1, 1) for none.
+        mix: share of crops that are the sum of two clips.
+    """
+
+    sample_rate: int
+    crop_s: float = 2.0
+    batch: int = 16
+    holdout: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    gain_db: tuple[float, float] = (0.0, 0.0)
+    speed: tuple[float, float] = (1.0, 1.0)
+    mix: float = 0.0
+
+
+@dataclass(frozen=True)
+class DegradationRecipe:
+    """How the input loses its band; see `musr_cli.degrade`.
+
+    Attributes:
+        families: low-pass families, drawn uniformly; naming one twice doubles its share.
+        cutoff_hz: range of the nominal cutoff in Hz.
+    """
+
+    families: tuple[str, ...] = ("resample",)
+    cutoff_hz: tuple[float, float] = (4000.0, 4000.0)
+
+
+@dataclass(frozen=True)
+class LossRecipe:
+    """Weights of the loss terms; a term of weight 0 is not computed.
+
+    Attributes:
+        content: mean square error of the standardised log power (Dai et al., eq. 3; their a).
+        resynthesis: LSD of the signal after phase and inverse STFT, see `losses.ResynthesisLoss`.
+        adversarial: the generator's adversarial term (Dai et al., eq. 4; their b) at the start.
+        adversarial_end: the same at the end; it grows geometrically.
+        form: "saturating", log(1 − D(G(x))) as printed, or "hinge".
+    """
+
+    content: float = 1.0
+    resynthesis: float = 0.0
+    adversarial: float = 0.0
+    adversarial_end: float = 0.0
+    form: str = "saturating"
+
+
+@dataclass(frozen=True)
+class OptimiserRecipe:
+    """Adam with polynomial decay: rate · (1 − progress) ** power.
+
+    Attributes:
+        learning_rate: of the network, at the start.
+        discriminator_learning_rate: of the discriminator, fixed.
+        power: exponent of the decay (Dai et al., IV-A: 0.5).
+        warmup_steps: steps over which the rate rises to its start.
+        weight_decay: decoupled.
+        ema: decay of the moving average of the weights that is kept and validated; 0 for none.
+    """
+
+    learning_rate: float = 1e-4
+    discriminator_learning_rate: float = 1e-7
+    power: float = 0.5
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    ema: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run.
+
+    Attributes:
+        name: name of the checkpoint it makes.
+        family: what `--model` will call it.
+        architecture: key of `musr_models.checkpoint.ARCHITECTURES`.
+        description: one sentence for the card.
+        steps: optimiser steps; the learning rate reaches 0 there.
+        seed: of everything random.
+        network: fields of the architecture's configuration.
+        start_from: name of a checkpoint whose weights to start from; empty for fresh ones.
+    """
+
+    name: str
+    family: str
+    architecture: str
+    data: DataRecipe
+    description: str = ""
+    steps: int = 10_000
+    seed: int = 0
+    start_from: str = ""
+    network: dict[str, Any] = field(default_factory=dict)
+    degradation: DegradationRecipe = field(default_factory=DegradationRecipe)
+    loss: LossRecipe = field(default_factory=LossRecipe)
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+
+
+_SECTIONS = {"data": DataRecipe, "degradation": DegradationRecipe, "loss": LossRecipe, "optimiser": OptimiserRecipe}
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes inside the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.toml"))
+
+
+def read_recipe(name_or_path: str | Path) -> Recipe:
+    """A recipe by name or from a file.
+
+    Raises:
+        UsageError: no such recipe, or a file with unknown or missing entries.
+    """
+    path = Path(name_or_path)
+    if not path.is_file():
+        path = SHIPPED / f"{name_or_path}.toml"
+    if not path.is_file():
+        raise UsageError(f"no recipe '{name_or_path}'; use a TOML file or one of: {', '.join(shipped_recipes())}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        sections = {name: _build(cls, values.pop(name)) for name, cls in _SECTIONS.items() if name in values}
+        return _build(Recipe, {**values, **sections})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise UsageError(f"{path}: not a usable recipe ({error}); compare it with those in {SHIPPED}") from error
+
+
+def recipe_values(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain values, ready for TOML."""
+    return dataclasses.asdict(recipe)
+
+
+def _build(cls: type[T], values: dict[str, Any]) -> T:
+    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
