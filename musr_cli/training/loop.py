@@ -83,7 +83,7 @@ def train(
     """
     device = next(state.network.parameters()).device
     objective = group.wrap(SpectralObjective(state.network, recipe.loss, recipe.data.sample_rate, bf16))
-    adversary = Adversary.of(state, recipe.loss, group)
+    adversary = Adversary.of(state, recipe.loss, group, bf16)
     meter = _Meter(recipe, limits, state)
     state.network.train()
     while (progress := group.agree(limits.progress(state))) < 1:

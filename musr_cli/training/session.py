@@ -32,6 +32,8 @@ CHECKPOINT_EVERY_S = 120.0
 VALIDATION_CLIPS = 24
 VALIDATION_S = 6.0
 STATISTICS_BATCHES = 32
+# batches are keyed by step: statistics come from crops that no step of training sees
+_STATISTICS_STEP = 2**31
 BASELINES = ("sinc", "sbr", "envelope")
 
 Array = NDArray[np.float32]
@@ -123,7 +125,8 @@ def _start(session: Session, clips: _Clips, group: Processes) -> State:
         raise UsageError(f"{session.out}: holds an earlier run; go on with --resume, or choose another --out")
     network = _network(recipe).to(session.device)
     if not session.resume and not recipe.start_from:
-        batches = (make_batch(clips.cache, clips.training, recipe, -1 - i, recipe.data.batch) for i in range(STATISTICS_BATCHES))
+        steps = range(_STATISTICS_STEP, _STATISTICS_STEP + STATISTICS_BATCHES)
+        batches = (make_batch(clips.cache, clips.training, recipe, step, recipe.data.batch) for step in steps)
         with torch.no_grad():
             set_statistics(network, batches, recipe.data.sample_rate)
         network.to(session.device)

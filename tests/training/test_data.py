@@ -1,0 +1,113 @@
+"""Clips are decoded once, and a batch is a function of seed, step and process."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+from musr_cli.errors import MusrError
+from musr_cli.training import data as data_module
+from musr_cli.training.data import ClipCache, make_batch, matches, open_cache
+from musr_cli.training.recipe import DataRecipe, Recipe
+
+
+def quiet(text: str) -> None:
+    del text
+
+
+def test_cache_holds_every_piece_at_its_rate(cache: ClipCache, folder: Path) -> None:
+    assert {clip.file for clip in cache.clips} == {"a.wav", "b.flac", "below/c.ogg", "d.wav", "held-e.wav"}
+    for clip in cache.clips:
+        assert clip.samples == pytest.approx(3 * 16000, abs=2)
+    clip = next(clip for clip in cache.clips if clip.file == "d.wav")
+    original, _ = sf.read(folder / "d.wav", dtype="float32", always_2d=True)
+    np.testing.assert_allclose(cache.crop(clip, 0, clip.samples), original.T, atol=1 / 32767)
+
+
+def test_mono_is_on_both_sides(cache: ClipCache) -> None:
+    clip = next(clip for clip in cache.clips if clip.file == "b.flac")
+    left, right = cache.crop(clip, 0, 1000)
+    np.testing.assert_array_equal(left, right)
+
+
+def test_crop_beyond_the_end_is_padded(cache: ClipCache) -> None:
+    clip = cache.clips[0]
+    assert np.all(cache.crop(clip, clip.samples - 10, 100)[:, 10:] == 0)
+
+
+def test_second_opening_decodes_nothing(folder: Path, tmp_path: Path) -> None:
+    notes: list[str] = []
+    for _ in range(2):
+        open_cache(folder, 8000, tmp_path, note=notes.append)
+    assert len(notes) == 1
+
+
+def test_changed_files_are_decoded_again(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "pieces").mkdir()
+    piece = tmp_path / "pieces" / "d.wav"
+    notes: list[str] = []
+    for source in ("d.wav", "held-e.wav"):
+        piece.write_bytes((folder / source).read_bytes())
+        open_cache(piece.parent, 8000, tmp_path / "cache", note=notes.append)
+    assert len(notes) == 2
+
+
+def test_oldest_caches_make_room(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = open_cache(folder, 8000, tmp_path, note=quiet)
+    monkeypatch.setattr(data_module, "CACHE_LIMIT_BYTES", first.path.stat().st_size + 1000)
+    second = open_cache(folder, 7000, tmp_path, note=quiet)
+    assert second.path.exists()
+    assert not first.path.exists()
+
+
+def test_more_than_the_limit_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_module, "CACHE_LIMIT_BYTES", 1000)
+    with pytest.raises(MusrError, match="decoded"):
+        open_cache(folder, 8000, tmp_path, note=quiet)
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_without_music(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing to hear")
+    with pytest.raises(MusrError, match="no audio"):
+        open_cache(tmp_path, 16000, tmp_path / "cache", note=quiet)
+
+
+def test_manifest_says_where_spectra_end(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "d.wav").write_bytes((folder / "d.wav").read_bytes())
+    (tmp_path / "manifest.csv").write_text("file,bandwidth_hz\nset/d.wav,5432\n")
+    (clip,) = open_cache(tmp_path / "set", 16000, tmp_path / "cache", note=quiet).clips
+    assert clip.bandwidth_hz == 5432
+
+
+def test_batch_is_a_function_of_its_key(cache: ClipCache, recipe: Recipe) -> None:
+    one, same, later, other = (
+        make_batch(cache, cache.clips, recipe, step, 3, rank) for step, rank in ((5, 0), (5, 0), (6, 0), (5, 1))
+    )
+    torch.testing.assert_close(one.low, same.low, rtol=0, atol=0)
+    assert not torch.equal(one.full, later.full)
+    assert not torch.equal(one.full, other.full)
+
+
+def test_low_lost_its_high_band_and_nothing_else(cache: ClipCache, recipe: Recipe) -> None:
+    plain = dataclasses.replace(recipe, data=DataRecipe(16000, crop_s=1.0, batch=8))
+    batch = make_batch(cache, cache.clips, plain, 0, 8)
+    assert batch.low.shape == batch.full.shape == (8, 16000)
+    hz = torch.fft.rfftfreq(16000, 1 / 16000)
+    low, full = (torch.fft.rfft(x * torch.hann_window(16000)).abs().square() for x in (batch.low, batch.full))
+    assert (low[:, hz > 4800].sum() / full[:, hz > 4800].sum()) < 1e-3
+    torch.testing.assert_close(low[:, hz < 3000].sum(), full[:, hz < 3000].sum(), rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "expected"),
+    [("below/c.ogg", "c.*", True), ("below/c.ogg", "below/*", True), ("below/c.ogg", "b*.flac", False)],
+)
+def test_patterns_take_names_and_paths(file: str, pattern: str, expected: bool) -> None:
+    assert matches(file, [pattern]) is expected

@@ -1,0 +1,264 @@
+"""Training learns, stops, goes on exactly where it stopped, and does the same in one process as in two."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import tomli_w
+import torch
+from torch import Tensor, nn
+
+from musr_cli.errors import MusrError, UsageError
+from musr_cli.training.adversarial import Adversary
+from musr_cli.training.data import ClipCache, make_batch
+from musr_cli.training.distributed import Processes
+from musr_cli.training.loop import Limits, Report, set_statistics, train
+from musr_cli.training.losses import SpectralObjective, adversarial_loss, discriminator_loss, resynthesis_loss
+from musr_cli.training.recipe import LossRecipe, OptimiserRecipe, Recipe, read_recipe, recipe_values, shipped_recipes
+from musr_cli.training.session import Session, run
+from musr_cli.training.state import State, load_state, new_state, save_state
+from musr_models.blocks import LogPowerNetwork
+from musr_models.checkpoint import ARCHITECTURES, build, load_checkpoint
+from musr_models.contract import Band
+from tests.training.conftest import RATE, silent_restore
+
+
+def fresh(recipe: Recipe, cache: ClipCache) -> State:
+    torch.manual_seed(recipe.seed)
+    network = build(recipe.architecture, dict(recipe.network))
+    assert isinstance(network, LogPowerNetwork)
+    with torch.no_grad():
+        set_statistics(network, [make_batch(cache, cache.clips, recipe, 10**6, 8)], RATE)
+    return new_state(network, recipe)
+
+
+def go(state: State, recipe: Recipe, cache: ClipCache, steps: int, stop_at: int | None = None) -> None:
+    """Train towards `steps`; leave at `stop_at`, as a kill would."""
+
+    class Killed(Exception):
+        pass
+
+    def on_step(now: State) -> None:
+        if now.step == stop_at:
+            raise Killed
+
+    def batches(step: int) -> object:
+        return make_batch(cache, cache.clips, recipe, step, recipe.data.batch)
+
+    try:
+        train(state, batches, recipe, Limits(steps), group=Processes(), on_step=on_step)  # type: ignore[arg-type]
+    except Killed:
+        pass
+
+
+def assert_same(one: nn.Module, other: nn.Module) -> None:
+    for (name, a), b in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0, msg=name)
+
+
+@pytest.mark.parametrize("architecture", ["dnn", "cnn", "stft-gan"])
+def test_one_batch_is_learnt_by_heart(architecture: str, recipe: Recipe, cache: ClipCache) -> None:
+    sizes = {"dnn": {"widths": (64, 64)}, "cnn": {"filters": (8, 16, 16), "strides": (2, 2, 2), "summary": 8},
+             "stft-gan": {"widths": (48, 48, 48, 48), "final_activation": False}}  # fmt: skip
+    recipe = dataclasses.replace(
+        recipe, architecture=architecture, network=sizes[architecture], loss=LossRecipe(content=1.0),
+        optimiser=OptimiserRecipe(3e-3, power=0.5),
+    )  # fmt: skip
+    state = fresh(recipe, cache)
+    batch = make_batch(cache, cache.clips, recipe, 0, 2)
+    seen: list[Report] = []
+    train(state, lambda step: batch, recipe, Limits(150), group=Processes(), on_report=seen.append)
+    assert seen[-1].losses["content"] < 0.35
+    assert seen[-1].losses["content"] < 0.6 * seen[0].losses["content"]
+    assert seen[-1].audio_s_per_s > 0
+
+
+def test_statistics_standardise(recipe: Recipe, cache: ClipCache) -> None:
+    network = fresh(recipe, cache).network
+    batch = make_batch(cache, cache.clips, recipe, 10**6, 8)
+    stft = network.config.stft
+    features = network.features(stft.analyse(batch.low))
+    low = network.standardise(features.low)
+    assert low.mean().abs() < 1e-3
+    assert low.std() == pytest.approx(1.0, abs=0.05)
+    target = network.target(stft.analyse(batch.full), features.level)
+    assert target.mean().abs() < 0.2
+    assert target.std() == pytest.approx(1.0, abs=0.2)
+
+
+def test_resumed_run_is_the_uninterrupted_one(recipe: Recipe, cache: ClipCache, tmp_path: Path) -> None:
+    whole = fresh(recipe, cache)
+    go(whole, recipe, cache, 12)
+    killed = fresh(recipe, cache)
+    go(killed, recipe, cache, 12, stop_at=5)
+    save_state(tmp_path, killed, recipe)
+    resumed = fresh(recipe, cache)
+    load_state(tmp_path, resumed, recipe)
+    assert resumed.step == 5
+    go(resumed, recipe, cache, 12)
+    for name, module in whole.modules.items():
+        assert_same(module, resumed.modules[name])
+
+
+def test_another_recipe_does_not_resume(recipe: Recipe, cache: ClipCache, tmp_path: Path) -> None:
+    save_state(tmp_path, fresh(recipe, cache), recipe)
+    other = dataclasses.replace(recipe, seed=7)
+    with pytest.raises(MusrError, match="another recipe"):
+        load_state(tmp_path, fresh(other, cache), other)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\0\0\0\0\0\0\0{}      ", b"garbage" * 10])
+def test_damaged_state_is_said(content: bytes, recipe: Recipe, cache: ClipCache, tmp_path: Path) -> None:
+    (tmp_path / "state.safetensors").write_bytes(content)
+    with pytest.raises(MusrError, match="damaged"):
+        load_state(tmp_path, fresh(recipe, cache), recipe)
+
+
+def test_time_limit_anneals(recipe: Recipe, cache: ClipCache) -> None:
+    state = fresh(recipe, cache)
+    state.elapsed_s = 30.0
+    assert Limits(1000, 60.0).progress(state) == 0.5
+    state.step = 750
+    assert Limits(1000, 60.0).progress(state) == 0.75
+
+
+def test_average_follows_slowly(recipe: Recipe, cache: ClipCache) -> None:
+    state = fresh(recipe, cache)
+    start = [p.clone() for p in state.network.parameters()]
+    go(state, recipe, cache, 12)
+    pairs = list(zip(start, state.average.parameters(), state.network.parameters(), strict=True))
+    moved = sum(float((now - then).norm()) for then, _, now in pairs)
+    behind = sum(float((now - mean).norm()) for _, mean, now in pairs)
+    assert 0 < behind < moved
+
+
+def test_discriminator_learns_to_tell(recipe: Recipe, cache: ClipCache) -> None:
+    """With true and estimated bands apart, a few steps of the discriminator bring its loss down."""
+    state = fresh(recipe, cache)
+    assert state.discriminator is not None
+    assert state.discriminator_optimiser is not None
+    state.discriminator_optimiser.param_groups[0]["lr"] = 1e-3
+    adversary = Adversary.of(state, recipe.loss, Processes(), bf16=False)
+    assert adversary is not None
+    estimate = SpectralObjective(state.network, recipe.loss, RATE)(make_batch(cache, cache.clips, recipe, 0, 8))
+    losses = [float(adversary.step(estimate)) for _ in range(30)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_adversarial_weight_grows_geometrically(recipe: Recipe, cache: ClipCache) -> None:
+    adversary = Adversary.of(fresh(recipe, cache), recipe.loss, Processes(), bf16=False)
+    assert adversary is not None
+    ones = torch.ones(1, 128, 32)
+    estimate = SimpleNamespace(high=ones, mask=ones[..., :1])
+    start, middle, end = (float(adversary.generator_term(estimate, at)) for at in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
+    assert end / start == pytest.approx(10.0)
+    assert middle / start == pytest.approx(10**0.5)
+
+
+@pytest.mark.parametrize("form", ["saturating", "hinge"])
+def test_adversarial_losses_pull_the_right_way(form: str) -> None:
+    low, high = torch.tensor([[-2.0]]), torch.tensor([[2.0]])
+    assert adversarial_loss(high, form) < adversarial_loss(low, form)
+    assert discriminator_loss(high, low, form) < discriminator_loss(low, high, form)
+
+
+def test_resynthesis_loss_is_a_distance(cache: ClipCache) -> None:
+    full = torch.from_numpy(cache.crop(cache.clips[0], 0, RATE))
+    band, bandwidth = Band(RATE, 4000.0), torch.full((2,), 8000.0)
+    zero = float(resynthesis_loss(full, full, band, bandwidth))
+    six_db = float(resynthesis_loss(2 * full, full, band, bandwidth))
+    assert zero == pytest.approx(0.01, abs=1e-3)  # the root's guard
+    assert six_db == pytest.approx(0.602, abs=0.05)
+
+
+def test_nothing_is_learnt_above_the_bandwidth(cache: ClipCache, recipe: Recipe) -> None:
+    state = fresh(recipe, cache)
+    batch = make_batch(cache, cache.clips, recipe, 0, 4)
+    limited = dataclasses.replace(batch, bandwidth_hz=torch.full((4,), 6000.0))
+    estimate = SpectralObjective(state.network, LossRecipe(content=1.0), RATE)(limited)
+    (gradient,) = torch.autograd.grad(estimate.terms["content"], estimate.high)
+    hz = torch.arange(129, 257) * RATE / 512
+    assert gradient[:, hz > 6000].abs().max() == 0
+    assert gradient[:, hz < 6000].abs().min() >= 0
+    assert gradient[:, hz < 6000].abs().max() > 0
+
+
+def session(recipe: Recipe, folder: Path, tmp_path: Path, resume: bool = False) -> Session:
+    return Session(
+        recipe, folder, tmp_path / "run", tmp_path / "cache", Limits(recipe.steps), silent_restore, resume=resume,
+        note=lambda text: None,
+    )  # fmt: skip
+
+
+def test_session_writes_a_model_and_its_curve(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
+    card = run(session(recipe, folder, tmp_path))
+    network = load_checkpoint(tmp_path / "run")
+    assert card.training["steps"] == recipe.steps
+    assert network.ratio == 2
+    curve = (tmp_path / "run" / "training" / "validation.csv").read_text().splitlines()
+    assert len({line.split(",")[2] for line in curve[1:]}) == 4  # three baselines and the network
+
+
+def test_session_does_not_run_over_another(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
+    run(session(recipe, folder, tmp_path))
+    with pytest.raises(UsageError, match="--resume"):
+        run(session(recipe, folder, tmp_path))
+    assert run(session(recipe, folder, tmp_path, resume=True)).name == recipe.name
+
+
+_TWO = """
+import sys, torch
+from pathlib import Path
+from musr_cli.training.recipe import read_recipe
+from musr_cli.training.session import Session, run
+from musr_cli.training.loop import Limits
+torch.set_num_threads(1)
+recipe, data, out, cache = map(Path, sys.argv[1:])
+recipe = read_recipe(recipe)
+run(Session(recipe, data, out, cache, Limits(recipe.steps), lambda model, x, rate, cutoff_hz: x, note=lambda text: None))
+"""
+
+
+def test_two_processes_train_one_model(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
+    """Under torchrun both processes end with the same weights, and only the first one writes."""
+    toml, script = tmp_path / "recipe.toml", tmp_path / "two.py"
+    toml.write_text(tomli_w.dumps(json.loads(json.dumps(recipe_values(dataclasses.replace(recipe, steps=4))))))
+    script.write_text(_TWO)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script),
+        str(toml), str(folder), str(tmp_path / "run"), str(tmp_path / "cache"),
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr
+    weights: dict[str, Tensor] = load_checkpoint(tmp_path / "run").state_dict()
+    assert all(torch.isfinite(value).all() for value in weights.values())
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_shipped_recipes_build(name: str) -> None:
+    recipe = read_recipe(name)
+    assert recipe.name == name
+    if recipe.architecture in ARCHITECTURES and recipe.architecture != "envelope":
+        network = build(recipe.architecture, dict(recipe.network))
+        assert isinstance(network, LogPowerNetwork)
+        assert recipe.data.sample_rate in network.sample_rates
+        assert recipe.degradation.cutoff_hz[1] == recipe.data.sample_rate / 2 / network.config.ratio
+
+
+@pytest.mark.parametrize("text", ["name = ", 'name = "x"', 'name = "x"\nfamly = "y"', "[data]\nrate = 3"])
+def test_unusable_recipes_are_said(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        read_recipe(path)
+    assert "\n" not in str(error.value)
+    assert "broken.toml" in str(error.value)
