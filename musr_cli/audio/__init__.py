@@ -1,0 +1,1 @@
+"""Audio in and out: formats, reading and writing in blocks, resampling."""
