@@ -2,9 +2,10 @@
 
 import hashlib
 import sys
-import tomllib
 import zipfile
 from pathlib import Path, PurePosixPath
+
+import tomllib
 
 WHEEL_LIMIT = 95e6
 
@@ -13,7 +14,10 @@ def main(wheel: Path, root: Path = Path(__file__).parent.parent) -> None:
     """Exit with a message where the wheel lacks something."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        shipped = {*(root / "models/musr_models/weights").iterdir(), *(root / "musr_cli/training/recipes").glob("*.toml")}
+        shipped = {
+            *(root / "models/musr_models/weights").iterdir(),
+            *(root / "musr_cli/training/recipes").glob("*.toml"),
+        }
         for path in shipped:
             inside = path.relative_to(root / "models" if "musr_models" in path.parts else root).as_posix()
             if inside not in names:

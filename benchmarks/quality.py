@@ -2,9 +2,9 @@
 
     python benchmarks/quality.py --data FOLDER [--models gan,envelope] [--seconds 20] [--csv FILE]
 
-Each clip is brought to the output rate, then to rate / ratio (soxr VHQ), and restored from there through the whole chain.
-Intervals are 95 % bootstrap intervals over sources (the piece's project, from manifest.csv beside or in the folder), so that
-many clips of one source do not pass for many sources.
+Each clip is brought to the output rate, then to rate / ratio (soxr VHQ), and restored from there through the whole
+chain. Intervals are 95 % bootstrap intervals over sources (the piece's project, from manifest.csv beside or in the
+folder), so that many clips of one source do not pass for many sources.
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from clips import Clip, find_clips
 from numpy.typing import NDArray
 
+from clips import Clip, find_clips
 from musr_cli.audio.resampling import resample
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import METRICS, evaluate
 
 MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan")
 TASKS = ((16000, 2), (16000, 4), (44100, 2), (44100, 4))
-SHOWN = ("segsnr_dai_db", "lsd_dai_ln", "lsd_dai_log10", "lsd_a", "lsd_a_hf_19k", "lsd_a_hf", "snr_given_db", "hf_spread")
+SHOWN = (
+    "segsnr_dai_db",
+    "lsd_dai_ln",
+    "lsd_dai_log10",
+    "lsd_a",
+    "lsd_a_hf_19k",
+    "lsd_a_hf",
+    "snr_given_db",
+    "hf_spread",
+)
 PAIRED = "lsd_a_hf_19k"
 # tables I and II: (SegSNR, LSD) by model and ratio, at 16 kHz on MUSDB18
 PUBLISHED = {
@@ -104,7 +113,9 @@ def print_tables(rows: Sequence[Row], models: Sequence[str]) -> None:
         print("| model | " + " | ".join(headings) + " | paper: SegSNR, LSD |")
         print("|---" * (len(SHOWN) + 2) + "|")
         for model in models:
-            print_row([row for row in task if row.model == model], PUBLISHED.get((model, ratio)) if rate == 16000 else None)
+            print_row(
+                [row for row in task if row.model == model], PUBLISHED.get((model, ratio)) if rate == 16000 else None
+            )
         for other in ("envelope", "sbr", "cnn"):
             print_paired(task, other)
 
@@ -115,7 +126,11 @@ def print_row(rows: Sequence[Row], published: tuple[float, float] | None) -> Non
     for name in SHOWN:
         mean, low, high = interval(by_source(rows, [row.values.get(name, np.nan) for row in rows]))
         cells.append(f"{mean:.3f} ({low:.2f}–{high:.2f})" if name == PAIRED else f"{mean:.3f}")
-    print(f"| {rows[0].model} | " + " | ".join(cells) + f" | {'–' if published is None else '{}, {}'.format(*published)} |")
+    print(
+        f"| {rows[0].model} | "
+        + " | ".join(cells)
+        + f" | {'–' if published is None else '{}, {}'.format(*published)} |"
+    )
 
 
 def print_paired(task: Sequence[Row], other: str) -> None:
@@ -126,7 +141,10 @@ def print_paired(task: Sequence[Row], other: str) -> None:
         return
     gains = [row.values[PAIRED] - ours[row.clip.file].values[PAIRED] for row in theirs]
     mean, low, high = interval(by_source(theirs, gains))
-    print(f"\ngan is better than {other} in {METRICS[PAIRED].label} by {mean:.3f} (95 % over sources: {low:.3f} … {high:.3f})")
+    print(
+        f"\ngan is better than {other} in {METRICS[PAIRED].label} by {mean:.3f} "
+        f"(95 % over sources: {low:.3f} … {high:.3f})"
+    )
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:

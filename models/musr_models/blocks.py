@@ -70,9 +70,9 @@ class Features:
 class LogPowerNetwork(Network):
     """Estimates the standardised log power of the high band from that of the low band.
 
-    Spectra are taken relative to the local level of their low band. The paper standardises absolute log power; relative to
-    a local level, ten decibels more of input are ten decibels more of output, exactly, and silence stays silent.
-    The means and deviations of both bands are buffers: they travel inside the checkpoint.
+    Spectra are taken relative to the local level of their low band. The paper standardises absolute log power;
+    relative to a local level, ten decibels more of input are ten decibels more of output, exactly, and silence stays
+    silent. The means and deviations of both bands are buffers: they travel inside the checkpoint.
     """
 
     output = Output.MAGNITUDE
@@ -119,7 +119,7 @@ class LogPowerNetwork(Network):
         return Features(self._relative_log(low_power, level), level)
 
     def target(self, spectrum: Tensor, level: Tensor) -> Tensor:
-        """Standardised log power of the high band of a full-band `spectrum`, relative to `level`: what `body` learns."""
+        """What `body` learns: the standardised log power of a full-band `spectrum`'s high band, relative to `level`."""
         high = spectrum[..., self.config.low_bins :, :].reshape(-1, self.config.high_bins, spectrum.shape[-1])
         return (self._relative_log(power(high), level) - self.high_mean) / self.high_std
 

@@ -1,6 +1,7 @@
 """Checkpoints: tensors in safetensors, everything else in a TOML card beside them. Nothing is pickled.
 
-`load_checkpoint` rebuilds a network from the card alone: architecture and configuration from it, weights from the file it names.
+`load_checkpoint` rebuilds a network from the card alone: architecture and configuration from it, weights from the file
+it names.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ class Card:
 def build(architecture: str, config: dict[str, Any]) -> Network:
     """A network with fresh weights; raises `ModelError` for an unknown architecture or field."""
     if architecture not in ARCHITECTURES:
-        raise ModelError(f"unknown architecture '{architecture}'; this version of musr knows {', '.join(ARCHITECTURES)}")
+        raise ModelError(
+            f"unknown architecture '{architecture}'; this version of musr knows {', '.join(ARCHITECTURES)}"
+        )
     module_name, network_name, config_name = ARCHITECTURES[architecture]
     module = importlib.import_module(module_name)
     network: Network = getattr(module, network_name)(_configure(getattr(module, config_name), config))
@@ -101,7 +104,9 @@ def find_card(path: Path) -> Path:
     if path.is_dir():
         found = sorted(path.glob("*.toml"))
         if len(found) != 1:
-            raise ModelError(f"{path}: a model folder holds one card (*.toml), this one {len(found)}; name the card itself")
+            raise ModelError(
+                f"{path}: a model folder holds one card (*.toml), this one {len(found)}; name the card itself"
+            )
         return found[0]
     card = path.with_suffix(".toml")
     if not card.is_file():
@@ -135,7 +140,9 @@ def load_checkpoint(path: Path) -> Network:
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ModelError(f"{card.weights}: the weights do not fit the card {card.path}; run 'musr models verify'") from error
+        raise ModelError(
+            f"{card.weights}: the weights do not fit the card {card.path}; run 'musr models verify'"
+        ) from error
     return network.eval()
 
 
@@ -146,8 +153,12 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> Card:
     tensors = {name: _as_float16(tensor).contiguous() for name, tensor in network.state_dict().items()}
     save_file(tensors, weights)
     config = getattr(network, "config", None)
-    card = dataclasses.replace(card, sha256=_sha256(weights), path=folder / f"{card.name}.toml",
-                               config=dataclasses.asdict(config) if config else {})
+    card = dataclasses.replace(
+        card,
+        sha256=_sha256(weights),
+        path=folder / f"{card.name}.toml",
+        config=dataclasses.asdict(config) if config else {},
+    )
     values = {"format_version": FORMAT_VERSION, **dataclasses.asdict(card)}
     kept = {key: value for key, value in values.items() if value is not None and key != "path"}
     (folder / f"{card.name}.toml").write_text(tomli_w.dumps(kept), encoding="utf-8")

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 class SpectrumDiscriminator(nn.Module):
     """Tells estimated from true high bands: three Conv1D layers and a dense one (Dai et al., III-B, figure 2).
 
-    Kernels 7, 5 and 3 over frames, LeakyReLU(0.2), no normalisation. Strides of two leave the dense layer an eighth of the frames.
-    The paper prints no widths and no way from maps to one figure: the maps are averaged over frames before the dense layer.
+    Kernels 7, 5 and 3 over frames, LeakyReLU(0.2), no normalisation. Strides of two leave the dense layer an eighth of
+    the frames. The paper prints no widths and no way from maps to one figure: the maps are averaged over frames before
+    the dense layer.
 
     Args:
         bins: bins of the high band.

@@ -24,8 +24,8 @@ class DnnConfig(LogPowerConfig):
 class Dnn(LogPowerNetwork):
     """Four hidden layers of 256 nodes on one frame, trained on frame-level samples (IV-C).
 
-    The paper names no activation; batch normalisation and LeakyReLU(0.2) are those of its generator. Dense layers on single
-    frames are convolutions of kernel 1 over frames.
+    The paper names no activation; batch normalisation and LeakyReLU(0.2) are those of its generator. Dense layers on
+    single frames are convolutions of kernel 1 over frames.
     """
 
     config: DnnConfig

@@ -96,6 +96,6 @@ def describe_variants(found: tuple[Card, ...]) -> str:
 
 def _no_variant(name: str | Path, found: tuple[Card, ...], band: Band) -> str:
     return (
-        f"model '{name}' has no variant for ×{band.ratio:.3g} to {band.sample_rate} Hz (it has {describe_variants(found)}); "
-        f"for this file use one of: {', '.join(usable(band))}"
+        f"model '{name}' has no variant for ×{band.ratio:.3g} to {band.sample_rate} Hz "
+        f"(it has {describe_variants(found)}); for this file use one of: {', '.join(usable(band))}"
     )

@@ -15,9 +15,9 @@ class StftGanConfig(LogPowerConfig):
 
     Attributes:
         kernels: kernel sizes of the eight Conv1D layers (III-B: 7 5 3 3 3 5 7 9).
-        widths: channels of the first four layers; layers five to seven mirror the first three. The paper prints no widths
-            and refers to Eskimez, Koishida & Duan 2019 [12], an autoencoder that widens towards the middle; its text was
-            not at hand, so these are the powers of two between 256 and 1024 that its kernel layout suggests.
+        widths: channels of the first four layers; layers five to seven mirror the first three. The paper prints no
+            widths and refers to Eskimez, Koishida & Duan 2019 [12], an autoencoder that widens towards the middle; its text
+            was not at hand, so these are the powers of two between 256 and 1024 that its kernel layout suggests.
         final_activation: BN and LeakyReLU after the last layer too, as III-B says of "each" layer. LeakyReLU squeezes
             everything below the mean of a standardised spectrum to a fifth, so the shipped weights do without.
     """
@@ -37,9 +37,7 @@ class StftGan(LogPowerNetwork):
         super().__init__(config)
         first, second, third, middle = config.widths
         widths = (config.low_bins, first, second, third, middle, third, second, first)
-        self.layers = nn.ModuleList(
-            ConvUnit(*pair, kernel) for *pair, kernel in zip(widths, widths[1:], config.kernels, strict=False)
-        )
+        self.layers = nn.ModuleList(ConvUnit(*sizes) for sizes in zip(widths, widths[1:], config.kernels, strict=False))
         self.head: nn.Module = (
             ConvUnit(first, config.high_bins, config.kernels[-1])
             if config.final_activation

@@ -47,8 +47,9 @@ class Stft:
         """[..., T] float32 → [..., bins, frames] complex64."""
         flat = x.reshape(-1, x.shape[-1])
         window = _window(self.window, self.n_fft, x.device)
-        spectrum = torch.stft(flat, self.n_fft, self.hop, window=window, center=True, pad_mode="constant",
-                              return_complex=True)
+        spectrum = torch.stft(
+            flat, self.n_fft, self.hop, window=window, center=True, pad_mode="constant", return_complex=True
+        )
         return spectrum.reshape(*x.shape[:-1], *spectrum.shape[-2:])
 
     def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:

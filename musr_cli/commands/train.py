@@ -83,7 +83,9 @@ def _recipe_name(model: str | None, ratio: float | None, rate: int | None) -> st
     fitting = [r.name for r in recipes if _fits(r, model, ratio, rate)]
     if len(fitting) != 1:
         names = fitting or [r.name for r in recipes if r.family == model] or shipped_recipes()
-        raise UsageError(f"'{model}' with this --ratio and --rate is not one recipe; choose a --recipe: {', '.join(names)}")
+        raise UsageError(
+            f"'{model}' with this --ratio and --rate is not one recipe; choose a --recipe: {', '.join(names)}"
+        )
     return fitting[0]
 
 

@@ -1,0 +1,1 @@
+"""Training: recipes in, checkpoints out. It knows neither terminals nor the engine."""

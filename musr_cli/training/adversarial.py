@@ -40,7 +40,8 @@ class Adversary:
         """The weighted term that the generator adds to its loss; its weight grows geometrically with `progress`."""
         start, end = self.weights.adversarial, self.weights.adversarial_end or self.weights.adversarial
         logits = self._judge(estimate.high * estimate.mask)
-        return start * (end / start) ** progress * adversarial_loss(logits, self.weights.form)
+        weight = float(start * (end / start) ** progress)
+        return adversarial_loss(logits, self.weights.form) * weight
 
     def step(self, estimate: Estimate) -> Tensor:
         """Teach the discriminator one batch; returns its loss."""
@@ -48,7 +49,7 @@ class Adversary:
         real, fake = self._judge(pair).chunk(2)
         loss = discriminator_loss(real, fake, self.weights.form)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         self.optimiser.step()
         return loss.detach()
 

@@ -1,6 +1,7 @@
 """Clips for training: decoded once into an int16 cache, cropped and degraded on the fly.
 
-A batch is a function of (seed, step, process) alone: resuming needs no state of the data, and two runs see the same crops.
+A batch is a function of (seed, step, process) alone: resuming needs no state of the data, and two runs see the same
+crops.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def open_cache(
 ) -> ClipCache:
     """The cache of `data` at `sample_rate`, decoded now if files changed since it was made.
 
-    A `manifest.csv` in or beside the folder (columns file, bandwidth_hz) says where spectra end; without one it is detected.
+    A `manifest.csv` in or beside the folder (columns file, bandwidth_hz) says where spectra end; without one it is
+    detected.
 
     Raises:
         MusrError: no audio in `data`, or more than the cache may hold.
@@ -126,8 +128,7 @@ def open_cache(
     if not index.is_file():
         note(f"decoding {len(files)} files of {data} to {sample_rate} Hz, once")
         cache_dir.mkdir(parents=True, exist_ok=True)
-        clips = _decode(data, files, sample_rate, cache_dir / f"{key}.i16")
-        _write_index(index, clips)
+        _write_index(index, _decode(data, files, sample_rate, cache_dir / f"{key}.i16"))
         _evict(cache_dir, keep=index)
     index.touch()
     clips = tuple(Clip(**values) for values in json.loads(index.read_text(encoding="utf-8")))
@@ -176,11 +177,12 @@ def _decode_one(path: Path, sample_rate: int, write: Callable[[bytes], object]) 
             write(_quantise(resampler.push(pair)))
         write(_quantise(resampler.finish()))
     edge = detector.result()
-    return min(edge.cutoff_hz, sample_rate / 2)
+    return min(float(edge.cutoff_hz), sample_rate / 2)
 
 
 def _quantise(x: NDArray[np.floating]) -> bytes:
-    return np.clip(np.rint(x.T * _FULL_SCALE), -32768, 32767).astype("<i2").tobytes()
+    samples: NDArray[np.int16] = np.clip(np.rint(x.T * _FULL_SCALE), -32768, 32767).astype("<i2")
+    return samples.tobytes()
 
 
 def _manifest_bandwidths(data: Path) -> dict[str, float]:
@@ -219,8 +221,12 @@ def make_batch(cache: ClipCache, clips: Sequence[Clip], recipe: Recipe, step: in
     weights = np.array([clip.samples for clip in clips], dtype=np.float64)
     weights /= weights.sum()
     examples = [_example(cache, clips, weights, recipe, rng) for _ in range(size)]
-    low, full, bandwidth = zip(*examples, strict=True)
-    return Batch(*(torch.from_numpy(np.stack(part)) for part in (low, full, np.float32(bandwidth))))
+    low, full, bandwidth_hz = zip(*examples, strict=True)
+    return Batch(
+        torch.from_numpy(np.stack(low)),
+        torch.from_numpy(np.stack(full)),
+        torch.tensor(bandwidth_hz, dtype=torch.float32),
+    )
 
 
 def _example(
@@ -229,8 +235,8 @@ def _example(
     full, bandwidth_hz = _draw(cache, clips, weights, recipe, rng)
     if rng.random() < recipe.data.mix:
         other, other_hz = _draw(cache, clips, weights, recipe, rng)
-        full, bandwidth_hz = (full + other) / 2, min(bandwidth_hz, other_hz)
-    full = full * np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
+        full, bandwidth_hz = 0.5 * (full + other), min(bandwidth_hz, other_hz)
+    full *= np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
     how = degrade.sample(
         int(rng.integers(2**31)),
         cache.sample_rate,

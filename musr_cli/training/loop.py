@@ -107,7 +107,7 @@ def _step(
     if adversary:
         terms["adversarial"] = adversary.generator_term(estimate, progress)
     state.optimiser.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()
+    torch.autograd.backward(torch.stack(list(terms.values())).sum())
     nn.utils.clip_grad_norm_(state.network.parameters(), _GRADIENT_LIMIT)
     state.optimiser.step()
     if adversary:
@@ -164,7 +164,7 @@ class _Meter:
 
 
 def set_statistics(network: LogPowerNetwork, batches: Iterable[Batch], sample_rate: int) -> None:
-    """Set the means and deviations that the network standardises by; high bins count only where originals reach them."""
+    """Set the means and deviations that the network standardises by; high bins count where originals reach them."""
     config = network.config
     low, high = _Moments(config.low_bins), _Moments(config.high_bins)
     hz = torch.arange(config.low_bins, config.stft.bins) * (sample_rate / config.n_fft)

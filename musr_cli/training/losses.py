@@ -81,7 +81,7 @@ class SpectralObjective(nn.Module):
     def _resynthesis(self, batch: Batch, low: Tensor, magnitude: Tensor) -> Tensor:
         config = self.network.config
         band = Band(self.sample_rate, self.sample_rate / 2 / config.ratio)
-        observed = Observed(low[:, None], band, config.stft, config.low_bins, first=0, seed=0)
+        observed = Observed(batch.low[:, None], low[:, None], band, config.stft, config.low_bins, first=0, seed=0)
         high = PHASES[self.network.default_phase].apply(magnitude[:, None], observed)[:, 0]
         spectrum = torch.cat([torch.zeros_like(low[:, : config.low_bins]), high], dim=-2)
         estimate = config.stft.synthesise(spectrum, batch.full.shape[-1])
@@ -105,7 +105,9 @@ def resynthesis_loss(estimate: Tensor, full: Tensor, band: Band, bandwidth_hz: T
         band: rate and band edge of both.
         bandwidth_hz: [B], where the originals' spectra end.
     """
-    distances = [_log_distance(estimate, full, _stft(s, band.sample_rate), band, bandwidth_hz) for s in _RESYNTHESIS_WINDOWS_S]
+    distances = [
+        _log_distance(estimate, full, _stft(s, band.sample_rate), band, bandwidth_hz) for s in _RESYNTHESIS_WINDOWS_S
+    ]
     return torch.stack(distances).mean()
 
 

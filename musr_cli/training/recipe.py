@@ -127,7 +127,12 @@ class Recipe:
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
 
 
-_SECTIONS = {"data": DataRecipe, "degradation": DegradationRecipe, "loss": LossRecipe, "optimiser": OptimiserRecipe}
+_SECTIONS: dict[str, type[Any]] = {
+    "data": DataRecipe,
+    "degradation": DegradationRecipe,
+    "loss": LossRecipe,
+    "optimiser": OptimiserRecipe,
+}
 
 
 def shipped_recipes() -> list[str]:
@@ -148,8 +153,9 @@ def read_recipe(name_or_path: str | Path) -> Recipe:
         raise UsageError(f"no recipe '{name_or_path}'; use a TOML file or one of: {', '.join(shipped_recipes())}")
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
-        sections = {name: _build(cls, values.pop(name)) for name, cls in _SECTIONS.items() if name in values}
-        return _build(Recipe, {**values, **sections})
+        for name in _SECTIONS.keys() & values.keys():
+            values[name] = _build(_SECTIONS[name], values[name])
+        return _build(Recipe, values)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         raise UsageError(f"{path}: not a usable recipe ({error}); compare it with those in {SHIPPED}") from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from musr_cli import degrade
 from musr_cli.errors import MusrError, UsageError
 from musr_cli.metrics.lsd import HF_LIMIT_HZ, lsd_a
-from musr_cli.training.data import Batch, Clip, ClipCache, make_batch, matches, open_cache
+from musr_cli.training.data import Clip, ClipCache, make_batch, matches, open_cache
 from musr_cli.training.distributed import Processes, processes
 from musr_cli.training.loop import Limits, Report, set_statistics, train
 from musr_cli.training.recipe import Recipe, recipe_values
@@ -81,7 +82,7 @@ def run(session: Session) -> Card:
     with processes(session.device) as group:
         torch.manual_seed(session.recipe.seed)
         clips = _clips(session, group)
-        state = _start(session, clips, group)
+        state = _start(session, clips)
         keeper = _Keeper(session, clips, state, group)
         size = max(1, session.recipe.data.batch // group.count)
         train(
@@ -118,7 +119,7 @@ def _clips(session: Session, group: Processes) -> _Clips:
     return _Clips(cache, training, held)
 
 
-def _start(session: Session, clips: _Clips, group: Processes) -> State:
+def _start(session: Session, clips: _Clips) -> State:
     recipe = session.recipe
     state_folder = session.out / "training"
     if not session.resume and (state_folder / "state.safetensors").exists():
@@ -216,7 +217,7 @@ class _Keeper:
     def _lsd(self, model: Network | str) -> float:
         rate = self.clips.cache.sample_rate
         cutoff_hz = float(np.mean(self.session.recipe.degradation.cutoff_hz))
-        scores = []
+        scores: list[float] = []
         for clip in self.clips.validation[:VALIDATION_CLIPS]:
             full = self.clips.cache.crop(clip, clip.samples // 3, round(VALIDATION_S * rate))
             low = degrade.apply(full, rate, degrade.Degradation(degrade.RESAMPLE, cutoff_hz))
@@ -239,13 +240,15 @@ class _Keeper:
                 "recipe": recipe.name,
                 "steps": self.state.step,
                 "seed": recipe.seed,
-                "audio_hours": round(sum(c.samples for c in self.clips.training) / self.clips.cache.sample_rate / 3600, 2),
+                "audio_hours": round(
+                    sum(c.samples for c in self.clips.training) / self.clips.cache.sample_rate / 3600, 2
+                ),
                 "audio_s_per_s": round(self.last.audio_s_per_s, 1),
                 "minutes": round(self.state.elapsed_s / 60, 1),
                 "degradation": dataclasses.asdict(recipe.degradation),
                 "parameters": sum(p.numel() for p in network.parameters()),
             },
-            metrics={"held_out_lsd_hf": round(lsd, 3)} if lsd == lsd else {},
+            metrics={} if math.isnan(lsd) else {"held_out_lsd_hf": round(lsd, 3)},
         )
 
     def _audio(self, model: Network | str, x: Array, rate: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -42,20 +43,18 @@ def fresh(recipe: Recipe, cache: ClipCache) -> State:
 def go(state: State, recipe: Recipe, cache: ClipCache, steps: int, stop_at: int | None = None) -> None:
     """Train towards `steps`; leave at `stop_at`, as a kill would."""
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def on_step(now: State) -> None:
         if now.step == stop_at:
-            raise Killed
+            raise KilledError
 
     def batches(step: int) -> object:
         return make_batch(cache, cache.clips, recipe, step, recipe.data.batch)
 
-    try:
+    with contextlib.suppress(KilledError):
         train(state, batches, recipe, Limits(steps), group=Processes(), on_step=on_step)  # type: ignore[arg-type]
-    except Killed:
-        pass
 
 
 def assert_same(one: nn.Module, other: nn.Module) -> None:
@@ -222,7 +221,8 @@ from musr_cli.training.loop import Limits
 torch.set_num_threads(1)
 recipe, data, out, cache = map(Path, sys.argv[1:])
 recipe = read_recipe(recipe)
-run(Session(recipe, data, out, cache, Limits(recipe.steps), lambda model, x, rate, cutoff_hz: x, note=lambda text: None))
+restore = lambda model, x, rate, cutoff_hz: x
+run(Session(recipe, data, out, cache, Limits(recipe.steps), restore, note=lambda text: None))
 """
 
 

@@ -1,0 +1,139 @@
+"""Speed of the whole chain on real music, × real time, and what a batch costs beside one long file.
+
+    python benchmarks/speed.py --data FOLDER [--models gan,envelope] [--seconds 60] [--threads 2]
+
+Every figure is the median of several runs, taken in turn with the others, and stands beside a ratio: absolute times are
+noise on shared machines. Audio is 22.05 kHz stereo restored to 44.1 kHz (16 kHz models are not asked).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+import torch
+from numpy.typing import NDArray
+
+from clips import find_clips
+from musr_cli.audio.resampling import resample
+from musr_cli.engine.enhancer import Settings, enhance
+
+MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan")
+LOW, HIGH = 22050, 44100
+BATCH_FILES, BATCH_FILE_S = 100, 3.0
+
+
+def long_piece(data: Path, seconds: float) -> NDArray[np.float32]:
+    """Real music of the wanted length at the low rate, [2, T]: clips one after another, repeated where they end."""
+    parts: list[NDArray[np.float32]] = []
+    for clip in find_clips(data):
+        audio, rate = clip.read()
+        parts.append(resample(audio[[0, -1]], rate, LOW))
+        if sum(part.shape[1] for part in parts) >= seconds * LOW:
+            break
+    return np.resize(np.concatenate(parts, axis=1).T, (round(seconds * LOW), 2)).T.copy()
+
+
+def in_turn(actions: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
+    """Median seconds of each action; the actions take turns, so that a slow minute hits all of them."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for run in range(runs + 1):
+        for name, action in actions.items():
+            started = time.perf_counter()
+            action()
+            if run:  # the first round warms up
+                times[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def chain(piece: NDArray[np.float32], models: Sequence[str], runs: int) -> None:
+    """× real time of each model in memory, resampling, edge detection and blending included."""
+    seconds = piece.shape[1] / LOW
+    actions: dict[str, Callable[[], object]] = {
+        "soxr alone": lambda: resample(piece, LOW, HIGH),
+        **{model: (lambda model=model: enhance(piece, LOW, Settings(model=model, ratio=2))) for model in models},
+    }
+    medians = in_turn(actions, runs)
+    print("\n| chain | × real time | speed / gan |\n|---|---|---|")
+    for name, median in medians.items():
+        print(f"| {name} | {seconds / median:.0f} | {medians['gan'] / median:.2f} |")
+
+
+def command_line(piece: NDArray[np.float32], runs: int) -> None:
+    """Whole processes: a cold start, and a batch of short files beside one file of the same audio."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "short").mkdir()
+        frames = round(BATCH_FILE_S * LOW)
+        tiled = np.resize(piece.T, (BATCH_FILES * frames, 2))
+        for index in range(BATCH_FILES):
+            sf.write(root / "short" / f"{index:03}.wav", tiled[index * frames : (index + 1) * frames], LOW)
+        sf.write(root / "long.wav", tiled, LOW)
+        sf.write(root / "ten.wav", tiled[: 10 * LOW], LOW)
+        sf.write(root / "one.wav", tiled[:1], LOW)
+        medians = in_turn(
+            {
+                "start": lambda: run("enhance", root / "one.wav", root / "one-out.wav"),
+                "ten": lambda: run("enhance", root / "ten.wav", root / "ten-out.wav"),
+                "long": lambda: run("enhance", root / "long.wav", root / "long-out.wav"),
+                "short": lambda: run("enhance", root / "short", root / "short-out"),
+                "help": run_help,
+            },
+            runs,
+        )
+    work = {name: medians[name] - medians["start"] for name in ("short", "long")}
+    print(f"\n`musr --help`: {medians['help']:.2f} s; a 10 s clip, cold: {medians['ten']:.2f} s")
+    print(
+        f"{BATCH_FILES} files of {BATCH_FILE_S:g} s against one of {BATCH_FILES * BATCH_FILE_S:g} s, after start-up: ",
+        end="",
+    )
+    print(f"{work['short']:.2f} s / {work['long']:.2f} s = {work['short'] / work['long']:.2f}")
+
+
+def run(*arguments: str | Path) -> None:
+    """The command in its own process."""
+    command = [
+        sys.executable,
+        "-m",
+        "musr_cli",
+        *map(str, arguments),
+        "--model",
+        "gan",
+        "--ratio",
+        "2",
+        "--overwrite",
+        "-q",
+    ]
+    subprocess.run(command, check=True)
+
+
+def run_help() -> None:
+    """`musr --help` in its own process."""
+    subprocess.run([sys.executable, "-m", "musr_cli", "--help"], check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of full-band music")
+    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    piece = long_piece(options.data, options.seconds)
+    print(f"{options.seconds:g} s of stereo, {LOW} → {HIGH} Hz, {options.threads} threads, median of {options.runs}")
+    chain(piece, options.models.split(","), options.runs)
+    command_line(piece, options.runs)
+
+
+if __name__ == "__main__":
+    main()
