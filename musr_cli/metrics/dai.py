@@ -67,5 +67,5 @@ def lsd_dai(ref: Signal, est: Signal, sample_rate: int, cutoff_hz: float, base: 
 
 
 def segsnr_dai_db(ref: Signal, est: Signal, sample_rate: int, cutoff_hz: float) -> float:
-    """Dai et al. 2021, eq. 6, for two signals [C, T]: mean over frames of the log-power spectrum's SNR above the edge."""
+    """Dai et al. 2021, eq. 6, for two signals [C, T]: mean over frames of the SNR of the log-power spectrum."""
     return measure(ref, est, [DaiSegmentalSnr(sample_rate, cutoff_hz)])[0]

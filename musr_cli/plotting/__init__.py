@@ -1,0 +1,1 @@
+"""Pictures of files; matplotlib is imported only when one is drawn."""

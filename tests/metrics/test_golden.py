@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from scipy.signal import get_window
+
 from musr_cli.metrics.dai import lsd_dai, segsnr_dai_db
 from musr_cli.metrics.given_band import level_given_db, snr_given_db
 from musr_cli.metrics.hf_spread import hf_spread
@@ -16,7 +18,6 @@ from musr_cli.metrics.lsd_zhang import lsd_zhang
 from musr_cli.metrics.segsnr import segsnr_db
 from musr_cli.metrics.si_sdr import si_sdr_db
 from musr_cli.metrics.snr import snr_db
-from scipy.signal import get_window
 
 CUTOFF_HZ = 4000.0
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from musr_cli.metrics import METRICS, evaluate
 from musr_cli.metrics.dai import dai_transform, lsd_dai, segsnr_dai_db
 from musr_cli.metrics.framing import Transform, spectrum_pairs
@@ -20,7 +21,6 @@ from musr_cli.metrics.lsd_zhang import lsd_zhang
 from musr_cli.metrics.segsnr import segsnr_db
 from musr_cli.metrics.si_sdr import si_sdr_db
 from musr_cli.metrics.snr import snr_db
-
 from musr_models.contract import Band
 from musr_models.transforms import Stft
 

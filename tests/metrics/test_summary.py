@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from musr_cli.metrics import METRICS, summarise, summarise_all
 from musr_cli.metrics.registry import Metric
 
