@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from musr_cli.audio.resampling import resample
 from musr_cli.errors import MusrError
 
 _LAME_DELAY = 576 + 529
@@ -74,8 +75,6 @@ def round_trip(x: NDArray[np.float32], sample_rate: int, name: str, bitrate_kbps
     Raises:
         MusrError: where this build of libsndfile cannot write the format.
     """
-    from musr_cli.audio.resampling import resample
-
     codec = CODECS[name]
     rate = codec.rate_for(sample_rate)
     y = resample(x, sample_rate, rate)

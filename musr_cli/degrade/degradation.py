@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musr_cli.audio.resampling import resample
 from musr_cli.degrade.codecs import CODECS, round_trip
 from musr_cli.dsp.filters import IIR_FAMILIES, edge_of, filter_sections, lowpass_sections, sections_response
 from musr_cli.errors import UsageError
@@ -154,9 +155,9 @@ def _impulses() -> Array:
 
 
 def _noise() -> Array:
-    """White noise [1, T], for codecs, which no impulse can describe."""
+    """White noise [2, T], for codecs, which no impulse can describe, and whose bitrates are those of two channels."""
     samples = _PROBE_FRAMES * _PROBE_SAMPLES
-    return np.random.default_rng(0).normal(0, 0.1, (1, samples)).astype(np.float32)
+    return np.random.default_rng(0).normal(0, 0.1, (2, samples)).astype(np.float32)
 
 
 def _cutoff(degradation: Degradation) -> float:
@@ -192,12 +193,8 @@ def _zero_bins(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[
 
 
 def _resample(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[np.floating]:
-    import soxr
-
     low_rate = round(2 * _cutoff(degradation))
-    low = soxr.resample(x.T, sample_rate, low_rate, quality="VHQ")
-    y = soxr.resample(low, low_rate, sample_rate, quality="VHQ").T[:, : x.shape[-1]]
-    return np.pad(y, ((0, 0), (0, x.shape[-1] - y.shape[-1])))
+    return resample(resample(x, sample_rate, low_rate), low_rate, sample_rate)[:, : x.shape[-1]]
 
 
 def _encode(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[np.floating]:
