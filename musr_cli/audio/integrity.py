@@ -64,7 +64,7 @@ def shortfall(file: BinaryIO, container: str) -> str | None:
 
 
 def _claim_shortfall(file: BinaryIO, size: int) -> str | None:
-    claim = _claim(file)
+    claim = _claim(file, size)
     if claim is None:
         return None
     offset, claimed = claim
@@ -75,17 +75,17 @@ def _claim_shortfall(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def _claim(file: BinaryIO) -> tuple[int, int] | None:
+def _claim(file: BinaryIO, size: int) -> tuple[int, int] | None:
     """Offset of the first sample and bytes of audio that the header claims; None where it leaves that open."""
     magic = file.read(16)
     file.seek(0)
     if magic == _W64_RIFF:
         # sizes count the 24 bytes of GUID and size; chunks begin at multiples of 8
-        return _find_chunk(file, _W64_DATA, 40, "<16sQ", pad=8, counted=24, unknown=2**63)
+        return _find_chunk(file, size, _W64_DATA, 40, "<16sQ", pad=8, counted=24, unknown=2**63)
     if magic[:4] == b"FORM":
-        return _find_chunk(file, b"SSND", 12, ">4sI", pad=2, unknown=_AIFF_UNKNOWN)
+        return _find_chunk(file, size, b"SSND", 12, ">4sI", pad=2, unknown=_AIFF_UNKNOWN)
     if magic[:4] == b"caff":
-        return _find_chunk(file, b"data", 8, ">4sQ", unknown=2**63)
+        return _find_chunk(file, size, b"data", 8, ">4sQ", unknown=2**63)
     if magic[:4] in (b".snd", b"dns."):
         offset, claimed = struct.unpack_from(">II" if magic[:1] == b"." else "<II", magic, 4)
         return None if claimed == _AU_UNKNOWN else (offset, claimed)
@@ -94,12 +94,13 @@ def _claim(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def _find_chunk(
-    file: BinaryIO, wanted: bytes, start: int, layout: str, *, unknown: int, pad: int = 1, counted: int = 0
+    file: BinaryIO, size: int, wanted: bytes, start: int, layout: str, *, unknown: int, pad: int = 1, counted: int = 0
 ) -> tuple[int, int] | None:
     """Offset of the content of the first such chunk and bytes that it claims; None without it, or from `unknown` on.
 
     Args:
         file: to look through.
+        size: of the file.
         wanted: name of the chunk.
         start: of the first chunk.
         layout: of name and size, as `struct` has it.
@@ -109,10 +110,10 @@ def _find_chunk(
     """
     position, head_bytes = start, struct.calcsize(layout)
     for _ in range(_MAX_CHUNKS):
+        if position + head_bytes > size:
+            break
         file.seek(position)
         head = file.read(head_bytes)
-        if len(head) < head_bytes:
-            break
         name, claimed = struct.unpack(layout, head)
         position += head_bytes
         if name == wanted:

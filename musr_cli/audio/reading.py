@@ -36,6 +36,10 @@ _UNKNOWN_FRAMES = 2**62
 # rates of anything that one would call audio; outside, a header is damaged
 _LOWEST_RATE_HZ, _HIGHEST_RATE_HZ = 1_000, 768_000
 
+# How much less than its length a whole file may hold. An Ogg that was cut out of another ends up to a block early;
+# libmpg123 passes over damaged frames, and whether all are there was checked when they were counted.
+_SLACK_FRAMES = {"OGG": 8192, "OPUS": 8192, "MP3": sys.maxsize}
+
 _COPY_BYTES = 1 << 20
 _CONVERT = "give wav, flac, ogg, opus, mp3, aiff, w64, rf64, au or caf, or convert it first, for example with ffmpeg"
 _REPAIR = "copy it again from where it came, or repair it first"
@@ -145,9 +149,7 @@ class _FileSource(AudioSource):
                 _refuse_not_finite(block, position, info)
                 yield block
                 position += len(read)
-        # libmpg123 passes over damaged frames; whether all are there was checked when they were counted
-        if info.container != "MP3":
-            _refuse_short(position, info)
+        _refuse_short(position, info)
 
     def _inspect(self) -> tuple[str, mp3.Count | None]:
         """Container, and for an MP3 the count of its frames where libmpg123 needs it."""
@@ -298,7 +300,7 @@ def _refuse_not_finite(block: Samples, position: int, info: AudioInfo) -> None:
 
 
 def _refuse_short(position: int, info: AudioInfo) -> None:
-    if info.frames is not None and position < info.frames:
+    if info.frames is not None and position + _SLACK_FRAMES.get(info.container, 0) < info.frames:
         held_s, claimed_s = position / info.sample_rate, info.frames / info.sample_rate
         raise MusrError(
             f"{info.name}: truncated or damaged: {held_s:.3f} s of {claimed_s:.3f} s can be read; {_REPAIR}"

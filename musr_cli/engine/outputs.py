@@ -209,7 +209,7 @@ def _settle(tasks: Sequence[Task], existing: Existing, unreadable: tuple[tuple[P
     """Refuse what must not be written; set aside what is there already."""
     _refuse_collisions(tasks)
     _refuse_inputs_as_outputs(tasks)
-    there = [task for task in tasks if os.path.lexists(task.output)]
+    there = [task for task in tasks if _is_occupied(Path(task.output))]
     for task in there:
         if Path(task.output).is_dir():
             raise MusrError(f"{task.output}: a folder is in the place of this output; move it or choose another output")
@@ -266,6 +266,13 @@ def _mode(path: Path) -> int:
         return path.stat().st_mode
     except OSError:
         return 0
+
+
+def _is_occupied(path: Path) -> bool:
+    mode = _mode(path)
+    # devices and named pipes take audio without losing anything
+    is_special = mode and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+    return os.path.lexists(path) and not is_special
 
 
 def _identity(path: Path) -> object:

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from musr_cli.audio.reading import open_source
+from musr_cli.audio.resampling import MINUS_1_DB
 from musr_cli.dsp.band_edge import detect
 from musr_cli.metrics.evaluation import evaluate
 from musr_cli.metrics.framing import Signal
@@ -34,12 +35,11 @@ class Comparison:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Edge:
-    """Where the given band ends, and where its fall towards that edge begins (None: not known)."""
+class _Edge(NamedTuple):
+    """Where the given band ends, and where its fall towards that edge begins."""
 
     cutoff_hz: float
-    slope_hz: float | None
+    slope_hz: float
 
 
 def compare_files(ref: Path, est: Path, input: Path | None = None, cutoff: Cutoff = "auto") -> Comparison:
@@ -53,7 +53,7 @@ def compare_files(ref: Path, est: Path, input: Path | None = None, cutoff: Cutof
     reference, estimate = _read(ref), _read(est)
     source = _read(input) if input is not None else None
     fitted = _fit(reference, estimate, source)
-    edge, notes = _edge(source, cutoff), list(fitted.notes)
+    edge, notes = _edge(source, cutoff, reference.sample_rate), list(fitted.notes)
     if edge is None or edge.cutoff_hz >= reference.sample_rate / 2:
         notes.append(_why_no_bands(reference.name, edge))
         edge = None
@@ -97,11 +97,17 @@ def _read(path: Path) -> Clip:
     return Clip(str(path), samples, info.sample_rate)
 
 
-def _edge(source: Clip | None, cutoff: Cutoff) -> _Edge | None:
-    found = detect(source.samples, source.sample_rate) if source else None
-    if cutoff != "auto":
-        return _Edge(cutoff, found.slope_hz if found else None)
-    return _Edge(found.cutoff_hz, found.slope_hz) if found else None
+def _edge(source: Clip | None, cutoff: Cutoff, sample_rate: int) -> _Edge | None:
+    """The band edge that the user names, else that of the input; None without either."""
+    # an edge that is only named is taken to be as steep as the resampler's
+    named = None if cutoff == "auto" else _Edge(cutoff, MINUS_1_DB * cutoff)
+    if source is None:
+        return named
+    found = detect(source.samples, source.sample_rate)
+    cutoff_hz, slope_hz = named or (found.cutoff_hz, found.slope_hz)
+    if source.sample_rate != sample_rate:
+        slope_hz = min(slope_hz, MINUS_1_DB * min(source.sample_rate, sample_rate) / 2)
+    return _Edge(cutoff_hz, min(slope_hz, found.slope_hz))
 
 
 def _why_no_bands(name: str, edge: _Edge | None) -> str:

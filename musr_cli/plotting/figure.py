@@ -64,8 +64,8 @@ def draw(panels: Sequence[Panel], out: BinaryIO, format: str, max_hz: float | No
     from matplotlib.figure import Figure
 
     top_khz = (max_hz or max(panel.sample_rate / 2 for panel in panels)) / 1000
-    across = min(len(panels), PANELS_PER_ROW)
-    rows = -(-len(panels) // across)
+    rows = -(-len(panels) // PANELS_PER_ROW)
+    across = -(-len(panels) // rows)
     figure = Figure(figsize=(max(5.0 * across, 8.0) + 1, 3.4 * rows + 3.4), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(rows + 1, across, height_ratios=[3.4] * rows + [3.0])
@@ -80,26 +80,19 @@ def draw(panels: Sequence[Panel], out: BinaryIO, format: str, max_hz: float | No
 
 def _draw_spectrograms(figure: Any, axes: Sequence[Any], panels: Sequence[Panel], top_khz: float) -> None:
     loudest_db = 5 * math.ceil(max(panel.columns_db.max() for panel in panels) / 5)
+    scale = {"cmap": _COLOUR_MAP, "vmin": loudest_db - RANGE_DB, "vmax": loudest_db, "interpolation": "nearest"}
     for index, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
-        extent = (panel.start_s, panel.start_s + panel.seconds, 0, panel.sample_rate / 2000)
-        image = axis.imshow(
-            panel.columns_db,
-            origin="lower",
-            aspect="auto",
-            extent=extent,
-            cmap=_COLOUR_MAP,
-            vmin=loudest_db - RANGE_DB,
-            vmax=loudest_db,
-            interpolation="nearest",
-        )
+        nyquist_khz = panel.sample_rate / 2000
+        extent = (panel.start_s, panel.start_s + panel.seconds, 0, nyquist_khz)
+        image = axis.imshow(panel.columns_db, origin="lower", aspect="auto", extent=extent, **scale)
         axis.set_facecolor(_NO_SIGNAL)
         axis.set_ylim(0, top_khz)
         axis.set_title(f"{_name(index, panels)}\n{_about(panel)}", fontsize=10, parse_math=False)
         _label_time(axis, panel)
-        if index % PANELS_PER_ROW == 0:
+        if axis.get_subplotspec().is_first_col():
             axis.set_ylabel("frequency (kHz)")
-        if panel.sample_rate / 2000 < top_khz:
-            _say_no_signal(axis, panel.sample_rate / 2000, top_khz)
+        if nyquist_khz < top_khz:
+            _say_no_signal(axis, nyquist_khz, top_khz)
         if not panel.edge.full_band:
             _mark_edge(axis, panel.edge.cutoff_hz / 1000)
     figure.colorbar(image, ax=list(axes), label="dB, a full-scale sine being 0", pad=0.01)
@@ -125,16 +118,9 @@ def _mark_edge(axis: Any, cutoff_khz: float) -> None:
 
 
 def _say_no_signal(axis: Any, nyquist_khz: float, top_khz: float) -> None:
-    axis.text(
-        0.5,
-        (nyquist_khz + top_khz) / 2 / top_khz,
-        "beyond this file's sample rate",
-        transform=axis.transAxes,
-        ha="center",
-        va="center",
-        fontsize=9,
-        color="0.35",
-    )
+    middle = (nyquist_khz + top_khz) / 2 / top_khz
+    place = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+    axis.text(0.5, middle, "beyond this file's sample rate", fontsize=9, color="0.35", **place)
 
 
 def _draw_spectra(axis: Any, panels: Sequence[Panel], top_khz: float) -> None:
@@ -154,7 +140,7 @@ def _draw_spectra(axis: Any, panels: Sequence[Panel], top_khz: float) -> None:
     axis.set_ylabel("power density (dB/Hz)")
     axis.set_title("Long-term spectra; upright lines mark band edges", fontsize=10)
     axis.grid(color="0.9")
-    legend = axis.legend(lines, [_name(index, panels) for index in range(len(panels))], fontsize=9, loc="upper right")
+    legend = axis.legend(lines, [_name(index, panels) for index in range(len(panels))], fontsize=9, loc="lower left")
     for text in legend.get_texts():
         text.set_parse_math(False)
 

@@ -32,6 +32,7 @@ from musr_cli.training.recipe import Recipe
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 CACHE_LIMIT_BYTES = 20 * 2**30
 _FULL_SCALE = 32767.0
+_HQ_PASSBAND = 0.9  # of the lower Nyquist frequency: where soxr HQ begins to fall
 _CHANNELS = 2  # mono clips are stored twice: crops choose left, right or the middle
 
 Array = NDArray[np.float32]
@@ -257,6 +258,8 @@ def _draw(
     start = int(rng.integers(max(1, clip.samples - needed)))
     pair = cache.crop(clip, start, needed)
     mono = (pair[0], pair[1], pair.mean(axis=0))[int(rng.integers(3))]
-    if speed != 1:
-        mono = soxr.resample(mono, cache.sample_rate * speed, cache.sample_rate, quality="HQ")
-    return np.ascontiguousarray(mono[:wanted]), min(clip.bandwidth_hz * speed, cache.sample_rate / 2)
+    if speed == 1:
+        return np.ascontiguousarray(mono[:wanted]), clip.bandwidth_hz
+    mono = soxr.resample(mono, cache.sample_rate * speed, cache.sample_rate, quality="HQ")
+    # the resampler's own roll-off must not be learnt as if it were music
+    return np.ascontiguousarray(mono[:wanted]), _HQ_PASSBAND * min(clip.bandwidth_hz * speed, cache.sample_rate / 2)

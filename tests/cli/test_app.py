@@ -5,15 +5,15 @@ import os
 import subprocess
 import sys
 
-import musr_cli
 import pytest
 import typer
+from typer.testing import CliRunner
+
+import musr_cli
 from musr_cli.app import VERBS, app
 from musr_cli.console import emit_json, minutes, report_errors, table
 from musr_cli.errors import MusrError, PartialFailureError, UnavailableError, UsageError
-from typer.testing import CliRunner
-
-from conftest import RunMusr
+from tests.conftest import RunMusr
 
 HEAVY = ("torch", "scipy", "numpy", "soundfile", "soxr", "matplotlib", "musr_models", "musr_cli.engine")
 

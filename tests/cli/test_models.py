@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from musr_cli.app import app
 from typer.testing import CliRunner, Result
 
+from musr_cli.app import app
 from musr_models import registry
 from musr_models.checkpoint import Card, build, save_checkpoint
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from musr_cli.engine.outputs import Existing, Plan, Selection, Task, plan_outputs
 from musr_cli.errors import MusrError, UsageError
 
@@ -236,6 +237,12 @@ def test_existing_outputs_are_refused_and_named(here: Path) -> None:
     resumed = plan_outputs(["in"], "out", existing=Existing.SKIP)
     assert list(pairs(resumed)) == ["in/4.wav", "in/5.wav"]
     assert [task.source for task in resumed.skipped] == [Path(f"in/{n}.wav") for n in range(4)]
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="POSIX devices")
+def test_devices_exist_without_being_in_the_way(here: Path) -> None:
+    touch("a.wav")
+    assert pairs(plan_outputs(["a.wav"], "/dev/null")) == {"a.wav": "/dev/null"}
 
 
 def test_a_folder_in_the_place_of_an_output_is_refused(here: Path) -> None:

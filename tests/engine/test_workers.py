@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from musr_cli.engine.workers import work_off
 from musr_cli.errors import UnavailableError
 
