@@ -10,7 +10,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from musr_cli.app import app
-from musr_cli.audio.resampling import resample
+from musr_cli.audio.resampling import MINUS_1_DB, resample
 from musr_cli.metrics import METRICS, evaluate
 
 RATE = 16_000
@@ -55,7 +55,7 @@ def test_json_holds_what_evaluate_returns_and_nothing_else_is_on_stdout(clips):
     told = json.loads(result.stdout)
     x, y = (soundfile.read(path, dtype="float32")[0].T for path in (ref, est))
     (file,) = told["files"]
-    assert file["metrics"] == pytest.approx(evaluate(x, y, RATE, 4000.0))
+    assert file["metrics"] == pytest.approx(evaluate(x, y, RATE, 4000.0, slope_hz=MINUS_1_DB * 4000.0))
     assert (file["cutoff_hz"], file["seconds"], file["input"]) == (4000, 2, None)
     assert told["mean"]["snr_db"] == {"mean": file["metrics"]["snr_db"], "low": None, "high": None, "clips": 1}
     assert told["metrics"]["lsd_a"]["better"] == "lower"
