@@ -77,7 +77,7 @@ def _claim_shortfall(file: BinaryIO, size: int) -> str | None:
 
 def _claim(file: BinaryIO, size: int) -> tuple[int, int] | None:
     """Offset of the first sample and bytes of audio that the header claims; None where it leaves that open."""
-    magic = file.read(16)
+    magic = file.read(16).ljust(16, b"\0")
     file.seek(0)
     if magic == _W64_RIFF:
         # sizes count the 24 bytes of GUID and size; chunks begin at multiples of 8
