@@ -1,0 +1,236 @@
+"""Phase for magnitude estimates: where the phase of the missing band comes from.
+
+Every source takes magnitudes of the bins from `Observed.low` up and returns them as a complex spectrum. What it does
+at a frame depends on that frame (and on `context` samples around it), never on where a chunk begins; channels share
+every random number, so that a source panned anywhere stays where it is.
+
+A new source is one class here or in a file of its own, and one entry in `PHASES`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from musr_models.contract import Band
+from musr_models.transforms import Stft
+
+NATIVE = "native"
+"""The name for "the network brings its own phase": waveform and complex networks."""
+
+FLOOR_DB = -90.0
+"""Level, against the strongest bin of the frame, below which a bin is round-off and its phase means nothing."""
+
+_PHASE_STEPS = 4096
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a phase source may look at.
+
+    Attributes:
+        signal: the band-limited input [B, C, T].
+        spectrum: its complex spectrum [B, C, F, N].
+        band: rate and band edge of the input.
+        stft: the transform of `spectrum`.
+        low: first bin that needs a phase; the band below is the input's own.
+        first: absolute index, in the file, of the first frame.
+        seed: of everything random.
+    """
+
+    signal: Tensor
+    spectrum: Tensor
+    band: Band
+    stft: Stft
+    low: int
+    first: int
+    seed: int
+
+    @property
+    def mirror(self) -> int:
+        """Last bin of the low band, about which spectra are reflected (bin 128 of 257 in Dai et al.)."""
+        return max(self.band.cutoff_bin(self.stft) - 1, 1)
+
+
+class PhaseSource(ABC):
+    """One way to give magnitudes a phase.
+
+    Attributes:
+        coherent: the phase is that of the input in the same bin, so what is added to the input adds up in amplitude.
+    """
+
+    coherent: bool = False
+
+    def context(self, stft: Stft) -> int:
+        """Samples on each side, beyond those of the network, that one output sample depends on."""
+        del stft
+        return 0
+
+    def allows(self, transform: object) -> bool:
+        """Whether the source can work with spectra of this transform."""
+        return isinstance(transform, Stft)
+
+    @abstractmethod
+    def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
+        """Magnitude [B, C, F − low, N] → complex spectrum of the same shape, bins from `observed.low` up."""
+
+
+class Flip(PhaseSource):
+    """Mirror of the low band's phase about the band edge (Dai et al. 2021, III-A): bin 128 + k takes that of 128 − k.
+
+    For × 4 the low band does not reach far enough: the mirror image is reflected again at every multiple of the edge.
+    The unsigned mirror is the paper's. It turns frequencies within a bin backwards: a tone a third of a bin above its
+    bin's centre becomes one a third above, where the mirror image of its magnitudes lies a third below. With half a
+    window as hop, as in the paper, frames still mostly agree; with a quarter they cancel (−0.9 and −3.5 dB measured).
+    """
+
+    def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
+        """See `PhaseSource.apply`."""
+        return magnitude * _phasors(observed, self._reflected(observed))
+
+    @staticmethod
+    def _reflected(observed: Observed) -> Tensor:
+        """Source bin of each bin from `low` up: 0 … m … 0 … m …, m the mirror."""
+        bins = torch.arange(observed.low, observed.stft.bins)
+        around = bins % (2 * observed.mirror)
+        return torch.minimum(around, 2 * observed.mirror - around)
+
+
+class FlipConjugate(Flip):
+    """Mirror with conjugation, which is what a spectrum reflected by modulation has: frequencies run forwards.
+
+    A signal modulated by 2 · edge has, above the edge, the conjugate mirror image of its low band. Odd reflections
+    are conjugate, even ones (× 4) the right way round again; each carries its modulator's phase at the frame's start.
+    """
+
+    def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
+        """See `PhaseSource.apply`."""
+        bins = torch.arange(observed.low, observed.stft.bins, device=magnitude.device)
+        odd = (bins // observed.mirror % 2 == 1)[:, None]
+        phasors = _phasors(observed, self._reflected(observed))
+        forwards = torch.where(odd, phasors.conj(), phasors)
+        return magnitude * (forwards * self._modulators(bins, observed))
+
+    @staticmethod
+    def _modulators(bins: Tensor, observed: Observed) -> Tensor:
+        """Phase [bins, N] of the modulators 2 · edge · ⌈reflections / 2⌉ where each frame starts."""
+        stft, frames = observed.stft, observed.spectrum.shape[-1]
+        shift = 2 * observed.mirror * ((bins // observed.mirror + 1) // 2)
+        starts = (observed.first + torch.arange(frames, device=bins.device)) * stft.hop - stft.n_fft // 2
+        turns = (shift[:, None] * starts) % stft.n_fft
+        return torch.polar(torch.ones((), device=bins.device), turns * (2 * torch.pi / stft.n_fft))
+
+
+class BandLimited(PhaseSource):
+    """The phase that the band-limited input itself has in its missing band (Miron & Davies 2018, 3.5 and figure 1b).
+
+    Filters with a slope leave something there to take it from. Where they leave only round-off, the phase is random. It
+    is read through a Hann window whatever the transform: a Hamming window leaks the low band into every bin at −50 dB,
+    with phases that cancel between frames (measured: a sharply cut band came out 10 to 15 dB too quiet).
+    """
+
+    coherent = True
+
+    def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
+        """See `PhaseSource.apply`."""
+        if observed.stft.window != "hann":
+            stft = replace(observed.stft, window="hann")
+            observed = replace(observed, stft=stft, spectrum=stft.analyse(observed.signal))
+        return magnitude * _phasors(observed, torch.arange(observed.low, observed.stft.bins))
+
+
+class Random(PhaseSource):
+    """Uniformly random phase, keyed by absolute frame, bin and seed (the comparison in Miron & Davies 2018, 4.2)."""
+
+    def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
+        """See `PhaseSource.apply`."""
+        return magnitude * _random_phasors(observed)
+
+
+class GriffinLim(PhaseSource):
+    """Iterated projection onto spectra that signals can have (Griffin & Lim 1984), from the flipped phase.
+
+    The low band is known and stays fixed, so only the missing band moves. A reference: slow, and it needs much context.
+    """
+
+    iterations = 32
+
+    def context(self, stft: Stft) -> int:
+        """Each iteration reaches one window further."""
+        return self.iterations * stft.n_fft
+
+    def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
+        """See `PhaseSource.apply`."""
+        stft, known = observed.stft, observed.spectrum[..., : observed.low, :]
+        samples = (magnitude.shape[-1] - 1) * stft.hop
+        missing = Flip().apply(magnitude, observed)
+        for _ in range(self.iterations):
+            signal = stft.synthesise(torch.cat([known, missing], dim=-2), samples)
+            missing = magnitude * unit_phasors(stft.analyse(signal)[..., observed.low :, :])
+        return missing
+
+
+PHASES: dict[str, PhaseSource] = {
+    "flip": Flip(),
+    "flip-conjugate": FlipConjugate(),
+    "band-limited": BandLimited(),
+    "random": Random(),
+    "griffin-lim": GriffinLim(),
+}
+"""Every phase source by the name that `--phase` takes; "native" is the network's own and needs none."""
+
+
+def unit_phasors(spectrum: Tensor) -> Tensor:
+    """exp(j · phase); 0 where the spectrum is 0."""
+    return spectrum / spectrum.abs().clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def _phasors(observed: Observed, bins: Tensor) -> Tensor:
+    """Unit phasors [B, C, len(bins), N] of the input in `bins`; random ones where it has only round-off there."""
+    magnitudes = observed.spectrum.abs()
+    floor = magnitudes.amax(dim=-2, keepdim=True) * 10 ** (FLOOR_DB / 20)
+    bins = bins.to(magnitudes.device)
+    source, level = observed.spectrum.index_select(-2, bins), magnitudes.index_select(-2, bins)
+    audible = level > floor
+    if bool(audible.all()):
+        return source / level
+    return torch.where(audible, source / level.clamp_min(torch.finfo(torch.float32).tiny), _random_phasors(observed))
+
+
+def _random_phasors(observed: Observed) -> Tensor:
+    """Phasors [F − low, N] keyed by frame, bin and seed, of the magnitude that keeps their power.
+
+    Overlapping frames of random phase do not interfere: the inverse of an STFT with n_fft / hop windows over each
+    sample keeps only hop / n_fft of their power. The phasors bring the rest.
+    """
+    frames = observed.first + np.arange(observed.spectrum.shape[-1])
+    steps = _hash(frames[None, :], np.arange(observed.low, observed.stft.bins)[:, None], observed.seed)
+    phasors = _circle().take((steps % np.uint64(_PHASE_STEPS)).astype(np.int64))
+    gain = (observed.stft.n_fft / observed.stft.hop) ** 0.5
+    scaled: Tensor = torch.from_numpy(phasors).to(observed.spectrum.device) * gain
+    return scaled
+
+
+@lru_cache(maxsize=1)
+def _circle() -> NDArray[np.complex64]:
+    return np.asarray(np.exp(2j * np.pi * np.arange(_PHASE_STEPS) / _PHASE_STEPS), np.complex64)
+
+
+def _hash(frames: NDArray[np.int64], bins: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
+    """Counter-based random bits: splitmix64 (Steele, Lea & Flood 2014) of a key made of frame, bin and seed."""
+    key = np.array([seed % 2**64], dtype=np.uint64) * np.uint64(0xD1342543DE82EF95)
+    bits = frames.astype(np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) ^ key
+    bits = _mix(bits) + bins.astype(np.int64).view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return _mix(bits)
+
+
+def _mix(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

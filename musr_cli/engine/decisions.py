@@ -1,0 +1,184 @@
+"""What a job is: output rate, band edge and network, decided from settings and measurements. No audio is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from musr_cli.audio.resampling import MINUS_1_DB, MINUS_12_DB
+from musr_cli.dsp.band_edge import BandEdge
+from musr_cli.errors import UnavailableError, UsageError
+from musr_models import registry
+from musr_models.contract import Band, ModelError, Network
+
+WORK_RATES = (48000, 44100)
+"""Rates in Hz at which the new band of signals above 48 kHz is made; nothing above is audible."""
+
+DEFAULT_RATE = 44100
+"""Least output rate in Hz of networks that can do any."""
+
+AUDIBLE_HZ = 20000.0
+"""A band that reaches up to here is complete: there is nothing above that anybody could miss."""
+
+LOWEST_EDGE_HZ = 1000.0
+"""A measured edge below this is no band edge but a signal with little in it: a tone, a hum, a constant."""
+
+NEAR_NYQUIST = 0.95
+"""Fraction of its Nyquist frequency from which on a band counts as full."""
+
+EXPLICIT_SLOPE = 0.95
+"""Where the slope of an edge that the user names is taken to begin, if measuring does not confirm the edge."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Where the band of the signal ends, once it is at the output rate.
+
+    Attributes:
+        cutoff_hz: its −12 dB point, the resampler's slope included.
+        slope_hz: where it begins to fall.
+        nominal_hz: the edge that networks are told: half the input rate, exactly, where the input is full.
+    """
+
+    cutoff_hz: float
+    slope_hz: float
+    nominal_hz: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Sample rates in Hz: of the input, of the output, and the one at which the new band is made."""
+
+    input: int
+    output: int
+    work: int
+
+    @property
+    def is_upsampling(self) -> bool:
+        """Whether the output has room above the input's Nyquist frequency."""
+        return self.output > self.input
+
+
+def work_rate(output_rate: int) -> int:
+    """The rate at which the new band is made: the output's up to 48 kHz, else 44.1 or 48, whichever divides better."""
+    if output_rate <= max(WORK_RATES):
+        return output_rate
+    return min(WORK_RATES, key=lambda rate: sum(Fraction(output_rate, rate).as_integer_ratio()))
+
+
+def choose_rates(input_rate: int, ratio: float | None, rate: int | None, model: str | Path) -> Rates:
+    """Rates from `--ratio` or `--rate`, else what the model implies.
+
+    Raises:
+        UsageError: an output rate below the input's, or none where the model leaves a choice.
+        ModelError: unknown model.
+    """
+    if ratio is not None and rate is not None:
+        raise UsageError("--ratio and --rate both name the output rate; leave one out")
+    if ratio is not None:
+        output = round(input_rate * ratio)
+        wish = f"--ratio {ratio:g}"
+    else:
+        output = rate if rate is not None else _implied_rate(input_rate, model)
+        wish = f"--rate {output}"
+    if output < input_rate:
+        raise UsageError(f"{wish}: that is less than the input's {input_rate} Hz, which musr never lowers")
+    return Rates(input_rate, output, work_rate(output))
+
+
+def _implied_rate(input_rate: int, model: str | Path) -> int:
+    fixed = [card for card in registry.variants(model) if card.ratio is not None]
+    if not fixed:
+        return max(input_rate, DEFAULT_RATE)
+    possible = {rate for card in fixed for rate in card.sample_rates if rate == round(input_rate * (card.ratio or 1))}
+    if len(possible) == 1:
+        return possible.pop()
+    raise UsageError(
+        f"model '{model}' ({registry.describe_variants(tuple(fixed))}) leaves open what to make of {input_rate} Hz: "
+        f"add --ratio or --rate (--rate {input_rate} if the file holds less than its rate allows)"
+    )
+
+
+def find_edge(measured: BandEdge, cutoff: float | Literal["auto"], rates: Rates) -> Edge | None:
+    """Where the signal's band ends at the output rate; None where it reaches as far as anything can.
+
+    Args:
+        measured: what the detector found in the input.
+        cutoff: the edge that the user names, or "auto".
+        rates: of the job.
+
+    Raises:
+        UsageError: an edge at which the input cannot have one.
+    """
+    nyquist_hz = rates.input / 2
+    if cutoff == "auto":
+        is_full = measured.full_band or not LOWEST_EDGE_HZ <= measured.cutoff_hz <= NEAR_NYQUIST * nyquist_hz
+        nominal_hz = nyquist_hz if is_full else measured.cutoff_hz
+        slope_hz = measured.slope_hz if measured.cutoff_hz >= LOWEST_EDGE_HZ else nyquist_hz
+        if nominal_hz >= AUDIBLE_HZ or (is_full and not rates.is_upsampling):
+            return None
+    else:
+        if not 0 < cutoff <= nyquist_hz:
+            raise UsageError(f"--cutoff {cutoff:g}: a file at {rates.input} Hz ends at {nyquist_hz:g} Hz or below")
+        nominal_hz = cutoff
+        is_confirmed = abs(measured.cutoff_hz / cutoff - 1) <= 1 - EXPLICIT_SLOPE
+        slope_hz = min(measured.slope_hz, cutoff) if is_confirmed else EXPLICIT_SLOPE * cutoff
+        if nominal_hz >= rates.work / 2:
+            return None
+    if not rates.is_upsampling:
+        return Edge(nominal_hz, slope_hz, nominal_hz)
+    return Edge(min(nominal_hz, MINUS_12_DB * nyquist_hz), min(slope_hz, MINUS_1_DB * nyquist_hz), nominal_hz)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A network and the band that it is told; `warning` where it was not made for quite this."""
+
+    network: Network
+    band: Band
+    warning: str | None = None
+
+
+def choose_network(model: str | Path, edge: Edge | None, rates: Rates, *, is_explicit: bool) -> Choice | None:
+    """The network for a job; None where nothing is missing.
+
+    A network of one ratio is chosen by what the user says: by the band edge if that is explicit, else by the rates
+    if the output's is higher, else by the edge that was measured; and then by the other one.
+
+    Args:
+        model: family, checkpoint name or path.
+        edge: of the signal; None where it is complete.
+        rates: of the job.
+        is_explicit: the user named the edge.
+
+    Raises:
+        UnavailableError: no variant for this; the message says which would do.
+    """
+    try:
+        cards = registry.variants(model)
+        wanted = _wanted_bands(edge, rates, is_explicit, is_fixed=any(card.ratio is not None for card in cards))
+        if not wanted:
+            return None
+        fitting = (band for band in wanted if any(registry.fits(card, band) for card in cards))
+        band = next(fitting, wanted[0])
+        return Choice(registry.load(model, band), band, _warning(band, edge))
+    except ModelError as error:
+        raise UnavailableError(str(error)) from error
+
+
+def _wanted_bands(edge: Edge | None, rates: Rates, is_explicit: bool, is_fixed: bool) -> list[Band]:
+    """Bands that a network may be chosen for, the best first."""
+    by_edge = [Band(rates.work, edge.nominal_hz)] if edge else []
+    by_rates = [Band(rates.work, rates.input / 2)] if is_fixed and rates.is_upsampling else []
+    return by_edge + by_rates if is_explicit else by_rates + by_edge
+
+
+def _warning(band: Band, edge: Edge | None) -> str | None:
+    if edge is None or edge.nominal_hz >= band.cutoff_hz * (1 - registry.RATIO_TOLERANCE):
+        return None
+    return (
+        f"its band ends at {edge.nominal_hz:.0f} Hz, the network is made for {band.cutoff_hz:.0f} Hz and misses part "
+        "of what it expects; a model for any band edge, such as envelope, may do better"
+    )

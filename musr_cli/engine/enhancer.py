@@ -1,0 +1,271 @@
+"""The engine as the rest of musr sees it: settings and a source in, samples out.
+
+enhancer = Enhancer(Settings(model="gan", ratio=2))
+with open_source(path) as source:
+    job = enhancer.prepare(source)
+    enhancer.run(job, source, writer.write, progress)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from musr_cli.audio.formats import AudioInfo
+from musr_cli.audio.reading import BLOCK_FRAMES, AudioSource
+from musr_cli.dsp.band_edge import BandEdge, EdgeDetector
+from musr_cli.dsp.blend import Blender
+from musr_cli.dsp.phase import NATIVE, PHASES, PhaseSource
+from musr_cli.engine.decisions import Choice, Edge, Rates, choose_network, choose_rates, find_edge
+from musr_cli.engine.device import pick_device, use_bf16
+from musr_cli.engine.highband import Arithmetic, HighBand, foreign_transform
+from musr_cli.engine.planner import Plan, plan
+from musr_cli.engine.stream import Block, add_in_bands, overlap_add, resampled
+from musr_cli.errors import MusrError, UnavailableError, UsageError
+from musr_cli.settings import DEFAULT_MODEL
+from musr_models import registry
+from musr_models.contract import Band, Network, Output
+
+PIPE_PREVIEW_S = 30.0
+"""How much of a stream is held back to find its band edge."""
+
+Progress = Callable[[float], None]
+"""Called with the seconds of audio that are done."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asks for.
+
+    Attributes:
+        model: family ("gan"), checkpoint name ("gan-x2-16k") or path.
+        ratio: output rate / input rate.
+        rate: output rate in Hz; at most one of `ratio` and `rate`. With neither, what the model implies.
+        cutoff: the input's band edge in Hz, or "auto".
+        phase: name of a phase source, "native", or None for the model's default.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        precision: "auto", "fp32", "bf16".
+        chunk_s: seconds that are worked on at once.
+        seed: of random phases.
+    """
+
+    model: str = DEFAULT_MODEL
+    ratio: float | None = None
+    rate: int | None = None
+    cutoff: float | Literal["auto"] = "auto"
+    phase: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    chunk_s: float = 10.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything decided about one source, before the first sample is made.
+
+    Attributes:
+        sample_rate: of the output, in Hz.
+        summary: what will be done, for people and JSON; "warnings" is a list of lines.
+        untouched: why nothing is added, or None.
+    """
+
+    sample_rate: int
+    summary: dict[str, Any]
+    untouched: str | None
+    _rates: Rates
+    _restorer: HighBand | None
+    _plan: Plan | None
+    _preview: Iterable[Block] = field(default=(), repr=False)
+
+
+class Enhancer:
+    """Gives audio its high frequencies back; one enhancer serves any number of sources.
+
+    Raises:
+        UsageError: settings that make no sense.
+        UnavailableError: a device that is not there.
+        ModelError: an unknown model.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        registry.variants(settings.model)
+        self._device = pick_device(settings.device)
+        self._is_bf16 = use_bf16(settings.precision, self._device)
+        if settings.phase not in {None, NATIVE, *PHASES}:
+            raise UsageError(_unknown_phase(str(settings.phase)))
+        if not settings.chunk_s > 0:
+            raise UsageError(f"--chunk-s {settings.chunk_s:g}: chunks need a length above 0 s")
+
+    def prepare(self, source: AudioSource) -> Job:
+        """Decide what to do with a source. A file is read once to find its band edge, of a stream the first 30 s.
+
+        Raises:
+            MusrError: the source cannot be read.
+            UsageError: its rate and the settings contradict each other.
+            UnavailableError: the model has no variant, or not the phase, for this.
+        """
+        info, settings = source.info, self.settings
+        try:
+            rates = choose_rates(info.sample_rate, settings.ratio, settings.rate, settings.model)
+            measured, preview = _measure(source)
+            edge = find_edge(measured, settings.cutoff, rates)
+            choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
+            if edge is None or choice is None:
+                return self._leave(measured, rates, preview)
+            return self._plan(measured, edge, rates, choice, preview)
+        except (UsageError, UnavailableError) as error:
+            raise type(error)(f"{info.name}: {error}") from error
+
+    def run(
+        self, job: Job, source: AudioSource, write: Callable[[Block], object], progress: Progress | None = None
+    ) -> None:
+        """Make the output, ceil(samples · output rate / input rate) samples, and hand it on in blocks.
+
+        Args:
+            job: what `prepare` decided about this source.
+            source: the same one.
+            write: takes [C, n], float32 or, where the source has more bits, float64.
+            progress: told the seconds that are done.
+        """
+        done = 0
+        for block in _outputs(job, job._preview or source.blocks()):
+            write(block)
+            done += block.shape[-1]
+            if progress:
+                progress(done / job.sample_rate)
+
+    def _plan(self, measured: BandEdge, edge: Edge, rates: Rates, choice: Choice, preview: Iterable[Block]) -> Job:
+        settings, network, band = self.settings, choice.network, choice.band
+        name = settings.phase or network.default_phase
+        restorer = HighBand(
+            network,
+            band,
+            Blender(rates.work, edge.slope_hz, edge.cutoff_hz),
+            phase_source(name, network, band),
+            Arithmetic(self._device, self._is_bf16),
+            settings.seed,
+        )
+        cut = plan(round(settings.chunk_s * rates.work), restorer.context, restorer.align, rates.work)
+        summary = self._summary(measured, rates) | {
+            "network_ratio": round(band.ratio, 3),
+            "cutoff_hz": round(edge.nominal_hz),
+            "phase": name,
+            "context_s": round(restorer.context / rates.work, 3),
+            "warnings": [choice.warning] if choice.warning else [],
+        }
+        return Job(rates.output, summary, None, rates, restorer, cut, preview)
+
+    def _leave(self, measured: BandEdge, rates: Rates, preview: Iterable[Block]) -> Job:
+        reach_hz = rates.input / 2 if measured.full_band else measured.cutoff_hz
+        what = "only resampled" if rates.is_upsampling else "left untouched"
+        reason = f"{what}: its band reaches {reach_hz:.0f} Hz, nothing is missing"
+        return Job(rates.output, self._summary(measured, rates), reason, rates, None, None, preview)
+
+    def _summary(self, measured: BandEdge, rates: Rates) -> dict[str, Any]:
+        return {
+            "model": str(self.settings.model),
+            "input_rate": rates.input,
+            "output_rate": rates.output,
+            "work_rate": rates.work,
+            "measured_cutoff_hz": round(measured.cutoff_hz),
+            "confidence": round(measured.confidence, 2),
+            "device": str(self._device),
+            "precision": "bf16" if self._is_bf16 else "fp32",
+            "warnings": [],
+        }
+
+
+def enhance(x: Block, sample_rate: int, settings: Settings | None = None) -> tuple[Block, int]:
+    """Restore audio in memory.
+
+    Args:
+        x: [C, T], float32 or float64.
+        sample_rate: in Hz.
+        settings: see `Settings`.
+
+    Returns:
+        Output [C, ceil(T · rate / sample_rate)] and its rate in Hz.
+
+    Raises:
+        MusrError: as `Enhancer` and its methods do; also for samples that are not finite.
+    """
+    enhancer, source = Enhancer(settings or Settings()), _ArraySource(x, sample_rate)
+    job = enhancer.prepare(source)
+    parts = [np.zeros((len(x), 0), source.dtype)]
+    enhancer.run(job, source, parts.append)
+    return np.concatenate(parts, axis=-1), job.sample_rate
+
+
+def phase_source(name: str, network: Network, band: Band) -> PhaseSource | None:
+    """The phase source of that name, None for "native".
+
+    Raises:
+        UnavailableError: the network has no phase of its own, or a transform that the source cannot work with.
+    """
+    if name == NATIVE:
+        if network.output is Output.MAGNITUDE:
+            raise UnavailableError(
+                f"--phase native: this model estimates magnitudes only; use {network.default_phase} or another source"
+            )
+        return None
+    source = PHASES[name]
+    if not source.allows(network.transform(band) or foreign_transform(network, band)):
+        raise UnavailableError(f"--phase {name} does not work in this model's transform; use {network.default_phase}")
+    return source
+
+
+class _ArraySource(AudioSource):
+    """An array, read like a file."""
+
+    def __init__(self, x: Block, sample_rate: int) -> None:
+        if x.ndim != 2 or x.dtype not in (np.float32, np.float64):
+            raise MusrError(f"array of shape {x.shape}, {x.dtype}: musr takes [channels, samples], float32 or float64")
+        if not np.isfinite(x).all():
+            raise MusrError("array: a sample is not a number (NaN or infinite)")
+        subtype = "FLOAT" if x.dtype == np.float32 else "DOUBLE"
+        super().__init__(AudioInfo(Path("array"), sample_rate, len(x), x.shape[-1], "array", subtype))
+        self._x = x
+
+    def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Block]:
+        """See `AudioSource.blocks`."""
+        for start in range(0, self._x.shape[-1], frames):
+            yield self._x[:, start : start + frames]
+
+
+def _outputs(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:
+    rates, base = job._rates, resampled(blocks, job._rates.input, job._rates.output)
+    if job._restorer is None or job._plan is None:
+        return base
+    if rates.work == rates.output:
+        return (x + missing for x, missing in overlap_add(base, job._plan, job._restorer))
+    return add_in_bands(base, rates.output, rates.work, job._plan, job._restorer)
+
+
+def _measure(source: AudioSource) -> tuple[BandEdge, Iterable[Block]]:
+    """Band edge of a source, and, of a stream, all its blocks (they pass only once)."""
+    detector = EdgeDetector(source.info.sample_rate)
+    if source.can_reread:
+        for block in source.reread().blocks():
+            detector.push(block)
+        return detector.result(), ()
+    held, blocks = [], source.blocks()
+    for block in blocks:
+        detector.push(block)
+        held.append(block)
+        if sum(block.shape[-1] for block in held) >= PIPE_PREVIEW_S * source.info.sample_rate:
+            break
+    return detector.result(), chain(held, blocks)
+
+
+def _unknown_phase(name: str) -> str:
+    known = [NATIVE, *PHASES]
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"--phase {name}: " + (f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(known)}")

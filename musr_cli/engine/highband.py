@@ -1,0 +1,158 @@
+"""From a chunk of the input to what it lacks: network, phase, blend. The only place where networks are run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from musr_cli.dsp.blend import Blender
+from musr_cli.dsp.phase import Observed, PhaseSource, unit_phasors
+from musr_models.contract import Band, Network
+from musr_models.transforms import Stft
+
+CHANNELS_AT_ONCE = 2
+"""Channels that pass the network together: more than stereo takes no more memory than stereo does."""
+
+FOREIGN_WINDOW_S = 0.04
+"""Window of the transform in which a phase source works for a network that has none."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Where and how networks are run."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    is_bf16: bool = False
+
+
+class HighBand:
+    """Estimates the missing band of a signal, chunk by chunk; add the result to the signal and it is whole.
+
+    Args:
+        network: what estimates.
+        band: what the network is told about the input.
+        blender: high-pass at the input's edge.
+        phase: where magnitudes take their phase from; None for the network's own.
+        arithmetic: device and precision.
+        seed: of random phases.
+
+    Attributes:
+        context: samples per side that an output sample depends on.
+        align: chunks must begin at multiples of it.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        band: Band,
+        blender: Blender,
+        phase: PhaseSource | None = None,
+        arithmetic: Arithmetic | None = None,
+        seed: int = 0,
+    ) -> None:
+        arithmetic = arithmetic or Arithmetic()
+        self._device = arithmetic.device
+        # a network without trained layers has little to multiply, and interpolation needs every bit
+        self._is_bf16 = arithmetic.is_bf16 and any(True for _ in network.parameters())
+        self._network = network.eval().to(self._device)
+        self._band, self._blender, self._phase, self._seed = band, blender, phase, seed
+        own = network.transform(band)
+        self._sees_spectrum = own is not None
+        self._stft = own or (foreign_transform(network, band) if phase else None)
+        self.context = network.context(band) + blender.context + self._phase_context()
+        self.align = math.lcm(network.align(band), self._stft.hop if self._stft else 1)
+
+    def __call__(self, x: NDArray[Any], start: int) -> NDArray[np.float32]:
+        """What is missing.
+
+        Args:
+            x: chunk [C, n] with its context; n ≥ 1, and long enough for the context of whatever is used of the result.
+            start: absolute number of its first sample, a multiple of `align`.
+
+        Returns:
+            [C, n]; exactly zero where the input is digital silence for `context` samples on both sides.
+        """
+        missing = np.zeros(x.shape, np.float32)
+        for first in range(0, len(x), CHANNELS_AT_ONCE):
+            channels = slice(first, first + CHANNELS_AT_ONCE)
+            if x[channels].any():
+                missing[channels] = self._restore(x[channels].astype(np.float32, copy=False), start)
+        missing[self._silent(x)] = 0.0
+        return missing
+
+    @torch.inference_mode()
+    def _restore(self, x: NDArray[np.float32], start: int) -> NDArray[np.float32]:
+        signal = torch.from_numpy(x)[None].to(self._device)
+        estimate = self._estimate(signal, start)
+        return np.asarray(self._blender.highpass(estimate)[0].cpu().numpy())
+
+    def _estimate(self, signal: Tensor, start: int) -> Tensor:
+        """What is missing [1, C, T], before the high-pass."""
+        if self._stft is None:
+            return self._run(signal, start) - signal
+        stft, first = self._stft, start // self._stft.hop
+        spectrum = stft.analyse(signal)
+        estimate = self._run(spectrum, first) if self._sees_spectrum else stft.analyse(self._run(signal, start))
+        shaped = self._shape(estimate, signal, spectrum, stft, first)
+        return stft.synthesise(shaped, signal.shape[-1])
+
+    def _run(self, x: Tensor, first: int) -> Tensor:
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._is_bf16):
+            estimate: Tensor = self._network(x, self._band, first)
+        return estimate if estimate.is_complex() else estimate.float()
+
+    def _shape(self, estimate: Tensor, signal: Tensor, spectrum: Tensor, stft: Stft, first: int) -> Tensor:
+        """Estimated spectrum → complex spectrum of what the input lacks."""
+        cutoff_bin = min(self._estimated_band.cutoff_bin(stft), stft.bins - 1)
+        coherent = self._phase is not None and self._phase.coherent
+        missing = self._blender.missing(estimate.abs(), spectrum, stft, cutoff_bin, coherent)
+        if self._phase is None:
+            phased = missing.magnitude * unit_phasors(estimate[..., missing.low :, :])
+        else:
+            edge = Band(self._band.sample_rate, self._blender.cutoff_hz)
+            observed = Observed(signal, spectrum, edge, stft, missing.low, first, self._seed)
+            phased = self._phase.apply(missing.magnitude, observed)
+        return self._blender.assemble(missing, phased, stft)
+
+    @property
+    def _estimated_band(self) -> Band:
+        """Where the estimate begins: a network of one ratio has none below its own edge, wherever the input's is."""
+        nominal_hz = self._band.sample_rate / (2 * self._network.ratio) if self._network.ratio else 0.0
+        return Band(self._band.sample_rate, max(self._band.cutoff_hz, nominal_hz))
+
+    def _phase_context(self) -> int:
+        if self._phase is None or self._stft is None:
+            return 0
+        return self._phase.context(self._stft) + (0 if self._sees_spectrum else self._stft.n_fft)
+
+    def _silent(self, x: NDArray[Any]) -> NDArray[np.bool_]:
+        """Where nothing but silence can be heard within the context; what is computed there is round-off."""
+        silent: NDArray[np.bool_] = np.equal(x, 0)
+        if not silent.any():
+            return silent
+        heard = np.pad(np.cumsum(~silent, axis=-1), ((0, 0), (1, 0)))
+        samples = np.arange(x.shape[-1])
+        before = np.maximum(samples - self.context, 0)
+        after = np.minimum(samples + self.context + 1, x.shape[-1])
+        return np.asarray(heard[:, after] == heard[:, before])
+
+
+def foreign_transform(network: Network, band: Band) -> Stft:
+    """The STFT in which phase sources work for a network that has none: a Hann window of about `FOREIGN_WINDOW_S`.
+
+    The hop is half a window, where every phase source keeps the level (with a quarter, a flipped phase loses 3 dB), and
+    a multiple or a divisor of the network's own grid, so that the two do not multiply.
+    """
+    wanted, align = 1 << round(math.log2(FOREIGN_WINDOW_S * band.sample_rate / 2)), network.align(band)
+    if align <= wanted:
+        hop = align * round(wanted / align)
+    else:
+        divisors = [part for part in range(1, align + 1) if align % part == 0]
+        hop = min(divisors, key=lambda part: abs(math.log(part / wanted)))
+    return Stft(2 * hop, hop)
