@@ -78,13 +78,19 @@ def load(name: str | Path, band: Band) -> Network:
     found = variants(name)
     for card in found:
         if fits(card, band):
-            return _load_cached(card.weights)
+            return _load_cached(card.weights, _changed_at(card))
     raise ModelError(_no_variant(name, found, band))
 
 
 @lru_cache(maxsize=4)
-def _load_cached(path: Path) -> Network:
+def _load_cached(path: Path, changed_at: int) -> Network:
+    """One copy per process, until training writes the file anew."""
+    del changed_at
     return load_checkpoint(path)
+
+
+def _changed_at(card: Card) -> int:
+    return card.weights.stat().st_mtime_ns if card.weights.is_file() else 0
 
 
 def describe_variants(found: tuple[Card, ...]) -> str:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from musr_cli.training.recipe import Recipe
-    from musr_models.contract import Network
 
 
 def train(
@@ -48,14 +47,14 @@ def train(
     console.configure(quiet=quiet, verbose=verbose, progress=not no_progress, debug=debug)
     import torch
 
-    from musr_cli.engine.device import choose_bf16, choose_device
+    from musr_cli.engine.device import pick_device, use_bf16
     from musr_cli.training.loop import Limits
     from musr_cli.training.recipe import read_recipe
     from musr_cli.training.session import Session, run
 
     torch.set_flush_denormal(True)
     chosen = read_recipe(recipe or _recipe_name(model, ratio, rate))
-    where = choose_device(device)
+    where = pick_device(device)
     session = Session(
         recipe=chosen,
         data=data,
@@ -64,7 +63,7 @@ def train(
         limits=Limits(steps or chosen.steps, minutes * 60 if minutes else None),
         restore=_restore,
         device=where,
-        bf16=choose_bf16(precision.value, where),
+        bf16=use_bf16(precision.value, where),
         resume=resume,
         note=console.say,
         on_report=_report,
@@ -96,7 +95,7 @@ def _fits(recipe: Recipe, model: str, ratio: float | None, rate: int | None) -> 
     return (ratio is None or ratio == its_ratio) and (rate is None or rate in its_rates)
 
 
-def _restore(model: Network | str, x: NDArray[np.float32], rate: int, cutoff_hz: float) -> NDArray[np.float32]:
+def _restore(model: str, x: NDArray[np.float32], rate: int, cutoff_hz: float) -> NDArray[np.float32]:
     """The engine, as training validates with it."""
     from musr_cli.engine.enhancer import Settings, enhance
 

@@ -38,8 +38,8 @@ _STATISTICS_STEP = 2**31
 BASELINES = ("sinc", "sbr", "envelope")
 
 Array = NDArray[np.float32]
-# (network, or name of a model; band-limited signal [C, T]; rate; cutoff) → restored signal [C, T]
-Restore = Callable[["Network | str", Array, int, float], Array]
+# (name or folder of a model; band-limited signal [C, T]; rate in Hz; cutoff in Hz) → restored signal [C, T]
+Restore = Callable[[str, Array, int, float], Array]
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,8 @@ class _Keeper:
         if group.is_first and not session.resume:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "recipe.toml").write_text(tomli_w.dumps(recipe_values(session.recipe)), encoding="utf-8")
-            self._validate_baselines()
+            for name in BASELINES:
+                self._validate(name, name)
 
     def report(self, report: Report) -> None:
         """Pass on losses and speed."""
@@ -182,28 +183,20 @@ class _Keeper:
 
     def _keep(self, state: State) -> Card:
         if self.group.is_first:
-            lsd = self.validate(state.average)
-            if lsd <= state.best or self.card is None:
+            # what is validated is the file itself, rounded to half precision, through the engine
+            save_checkpoint(self.folder / "latest", state.average, self._describe(math.nan))
+            lsd = self._validate(str(self.folder / "latest"), self.session.recipe.name)
+            if not lsd > state.best:
                 state.best = min(lsd, state.best)
                 self.card = save_checkpoint(self.session.out, state.average, self._describe(lsd))
             save_state(self.folder, state, self.session.recipe)
         self.saved_at = time.monotonic()
         self.group.wait()
-        return self.card or self._describe(state.best)
+        return self.card or self._describe(math.nan)
 
-    def validate(self, network: LogPowerNetwork) -> float:
+    def _validate(self, model: str, name: str) -> float:
         """Mean LSD-HF of the held-out clips, restored through the whole chain; NaN without any."""
-        was_training = network.training
-        lsd = self._lsd(network.eval())
-        network.train(was_training)
-        self._record(self.session.recipe.name, lsd)
-        return lsd
-
-    def _validate_baselines(self) -> None:
-        for name in BASELINES:
-            self._record(name, self._lsd(name))
-
-    def _record(self, name: str, lsd: float) -> None:
+        lsd = self._lsd(model, name)
         self._scalar(f"validation/{name}", lsd)
         self.session.note(f"step {self.state.step}: {name} LSD-HF {lsd:.3f} on held-out clips")
         path = self.folder / "validation.csv"
@@ -213,8 +206,9 @@ class _Keeper:
             if is_new:
                 writer.writerow(["step", "elapsed_s", "model", "lsd_hf"])
             writer.writerow([self.state.step, round(self.state.elapsed_s, 1), name, round(lsd, 4)])
+        return lsd
 
-    def _lsd(self, model: Network | str) -> float:
+    def _lsd(self, model: str, name: str) -> float:
         rate = self.clips.cache.sample_rate
         cutoff_hz = float(np.mean(self.session.recipe.degradation.cutoff_hz))
         scores: list[float] = []
@@ -223,7 +217,7 @@ class _Keeper:
             low = degrade.apply(full, rate, degrade.Degradation(degrade.RESAMPLE, cutoff_hz))
             restored = self.session.restore(model, low, rate, cutoff_hz)
             if not scores:
-                self._audio(model, restored, rate)
+                self._audio(name, restored, rate)
             scores.append(lsd_a(full, restored, rate, cutoff_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ)))
         return float(np.mean(scores)) if scores else float("nan")
 
@@ -251,9 +245,8 @@ class _Keeper:
             metrics={} if math.isnan(lsd) else {"held_out_lsd_hf": round(lsd, 3)},
         )
 
-    def _audio(self, model: Network | str, x: Array, rate: int) -> None:
+    def _audio(self, name: str, x: Array, rate: int) -> None:
         if self.board is not None:
-            name = model if isinstance(model, str) else self.session.recipe.name
             self.board.add_audio(f"held-out/{name}", x.mean(axis=0), self.state.step, rate)
 
     def _scalar(self, name: str, value: float) -> None:

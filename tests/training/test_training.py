@@ -133,8 +133,8 @@ def test_average_follows_slowly(recipe: Recipe, cache: ClipCache) -> None:
     start = [p.clone() for p in state.network.parameters()]
     go(state, recipe, cache, 12)
     pairs = list(zip(start, state.average.parameters(), state.network.parameters(), strict=True))
-    moved = sum(float((now - then).norm()) for then, _, now in pairs)
-    behind = sum(float((now - mean).norm()) for _, mean, now in pairs)
+    moved = sum(float((now - then).detach().norm()) for then, _, now in pairs)
+    behind = sum(float((now - mean).detach().norm()) for _, mean, now in pairs)
     assert 0 < behind < moved
 
 
@@ -156,7 +156,8 @@ def test_adversarial_weight_grows_geometrically(recipe: Recipe, cache: ClipCache
     assert adversary is not None
     ones = torch.ones(1, 128, 32)
     estimate = SimpleNamespace(high=ones, mask=ones[..., :1])
-    start, middle, end = (float(adversary.generator_term(estimate, at)) for at in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
+    with torch.no_grad():
+        start, middle, end = (float(adversary.generator_term(estimate, at)) for at in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
     assert end / start == pytest.approx(10.0)
     assert middle / start == pytest.approx(10**0.5)
 
