@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import typer
 from rich import box, progress
@@ -80,12 +80,16 @@ def table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> Non
     """Print rows of equal keys as a table, numbers to the right, unless --quiet."""
     if _verbosity.quiet or not rows:
         return
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    # names stay on one line, at the cost of remarks, unless they take more than half of the line
+    is_short = 2 * max(len(line[0]) for line in cells) <= console.width
     grid = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for name, value in rows[0].items():
+    for place, (name, value) in enumerate(rows[0].items()):
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        grid.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(_cell(value)) for value in row.values()))
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        grid.add_column(name, justify=justify, overflow="fold", no_wrap=is_short and place == 0)
+    for line in cells:
+        grid.add_row(*map(Text, line))
     console.print(grid)
 
 
