@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from musr_cli.training.loop import Report
     from musr_cli.training.recipe import Recipe
+
+TELL_EVERY_S = 15.0
 
 
 def train(
@@ -66,7 +70,7 @@ def train(
         bf16=use_bf16(precision.value, where),
         resume=resume,
         note=console.say,
-        on_report=_report,
+        on_report=_Teller(),
     )
     card = run(session)
     console.say(f"{session.out}: {card.name} is ready; use it with --model {session.out}")
@@ -103,9 +107,20 @@ def _restore(model: str, x: NDArray[np.float32], rate: int, cutoff_hz: float) ->
     return restored
 
 
-def _report(report: Any) -> None:
-    losses = ", ".join(f"{name} {loss:.4g}" for name, loss in report.losses.items())
-    console.detail(
-        f"step {report.step}, {100 * report.progress:.1f} %: {losses}; "
-        f"{report.audio_s_per_s:.0f} audio-seconds per second, {console.minutes(report.left_s)} left"
-    )
+class _Teller:
+    """Tells losses, speed and time left: every few seconds, with --verbose every time."""
+
+    def __init__(self) -> None:
+        self._told_at = 0.0
+
+    def __call__(self, report: Report) -> None:
+        losses = ", ".join(f"{name} {loss:.4g}" for name, loss in report.losses.items())
+        line = (
+            f"step {report.step}, {100 * report.progress:.1f} %: {losses}; "
+            f"{report.audio_s_per_s:.0f} audio-seconds per second, {console.minutes(report.left_s)} left"
+        )
+        if time.monotonic() - self._told_at < TELL_EVERY_S:
+            console.detail(line)
+        else:
+            console.say(line)
+            self._told_at = time.monotonic()

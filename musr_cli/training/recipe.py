@@ -33,6 +33,7 @@ class DataRecipe:
         gain_db: range of random gain.
         speed: range of random speed (and pitch); (1, 1) for none.
         mix: share of crops that are the sum of two clips.
+        credit: what the music is and under which licences it stands, for the card.
     """
 
     sample_rate: int
@@ -43,6 +44,7 @@ class DataRecipe:
     gain_db: tuple[float, float] = (0.0, 0.0)
     speed: tuple[float, float] = (1.0, 1.0)
     mix: float = 0.0
+    credit: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Recipe:
         family: what `--model` will call it.
         architecture: key of `musr_models.checkpoint.ARCHITECTURES`.
         description: one sentence for the card.
+        known_failures: where the network does badly, for the card.
         steps: optimiser steps; the learning rate reaches 0 there.
         seed: of everything random.
         network: fields of the architecture's configuration.
@@ -118,6 +121,7 @@ class Recipe:
     architecture: str
     data: DataRecipe
     description: str = ""
+    known_failures: str = ""
     steps: int = 10_000
     seed: int = 0
     start_from: str = ""

@@ -230,7 +230,9 @@ class _Keeper:
             sample_rates=network.sample_rates,
             ratio=network.ratio,
             description=recipe.description,
+            known_failures=recipe.known_failures,
             training={
+                "data": recipe.data.credit,
                 "recipe": recipe.name,
                 "steps": self.state.step,
                 "seed": recipe.seed,
