@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -82,8 +83,9 @@ class Transform:
         """Spectra [count, bins] of frames `first` … `first + count` of one channel [samples]."""
         start = first * self.hop - (self.n_fft // 2 if self.centred else 0)
         stop = start + (count - 1) * self.hop + self.n_fft
-        part = x[max(start, 0) : max(stop, 0)].astype(np.float64)
-        part = np.pad(part, (max(-start, 0), stop - max(start, 0) - len(part)))
+        part = x[max(start, 0) : max(stop, 0)]
+        if len(part) < stop - start:
+            part = np.pad(part, (max(-start, 0), stop - max(start, 0) - len(part)))
         framed = sliding_window_view(part, self.n_fft)[:: self.hop]
         return np.fft.rfft(framed * _window(self.window, self.n_fft))
 
@@ -178,12 +180,16 @@ def spectrum_pairs(ref: Signal, est: Signal, transform: Transform) -> Iterator[S
 
 
 def measure(ref: Signal, est: Signal, scores: Sequence[Score]) -> list[float]:
-    """Results of `scores`, one pass over the signals for each transform among them."""
+    """Results of `scores`: one pass over the signals for each transform among them, in a thread of its own."""
     groups: defaultdict[Transform, list[Score]] = defaultdict(list)
     for score in scores:
         groups[score.transform].append(score)
-    for transform, group in groups.items():
+
+    def run(transform: Transform) -> None:
         for pair in spectrum_pairs(ref, est, transform):
-            for score in group:
+            for score in groups[transform]:
                 score.push(pair)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(run, groups))
     return [score.result() for score in scores]

@@ -14,7 +14,7 @@ from musr_cli.audio.reading import AudioSource, open_source
 from musr_cli.dsp.band_edge import BandEdge, EdgeDetector
 from musr_cli.dsp.spectrum import LongTermSpectrum
 from musr_cli.errors import MusrError
-from musr_cli.plotting.spectrogram import Spectrogram
+from musr_cli.plotting.spectrogram import Spectrogram, half_window
 
 RESOLUTION_HZ = 43.0
 """Of the long-term spectrum: a line that the eye can follow, not every partial."""
@@ -65,9 +65,11 @@ def read_panel(path: Path, excerpt: Excerpt = Excerpt()) -> Panel:
     with open_source(path) as source:
         rate, channels = source.info.sample_rate, source.info.channels
         first, last = _range(source, excerpt)
-        picture, detector = Spectrogram(rate, last - first), EdgeDetector(rate)
+        # frames at the ends of an excerpt see the real neighbours: a cut would look like a click
+        lead = min(first, half_window(rate))
+        picture, detector = Spectrogram(rate, last - first, lead), EdgeDetector(rate)
         spectrum = LongTermSpectrum(rate, resolution_hz=RESOLUTION_HZ)
-        for block in _cut(source, first, last):
+        for block in _cut(source, first - lead, last + half_window(rate)):
             for observer in (picture, detector, spectrum):
                 observer.push(block)
     picture.finish()

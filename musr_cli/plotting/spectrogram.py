@@ -18,6 +18,11 @@ FRAMES_PER_COLUMN = 4
 FLOOR_DB = -140.0
 
 
+def half_window(sample_rate: int) -> int:
+    """Samples before and after its centre that a frame sees."""
+    return max(round(WINDOW_S * sample_rate / 2), 8)
+
+
 class Spectrogram:
     """Mean power per column and bin over all channels; a sine of full scale has 0 dB.
 
@@ -27,23 +32,23 @@ class Spectrogram:
         columns: number of columns of `columns_db`.
     """
 
-    def __init__(self, sample_rate: int, samples: int) -> None:
-        """For a signal of `samples` samples at `sample_rate` Hz."""
-        self.n_fft = max(2 * round(WINDOW_S * sample_rate / 2), 16)
+    def __init__(self, sample_rate: int, samples: int, lead: int = 0) -> None:
+        """For `samples` samples at `sample_rate` Hz; `lead` samples that precede them, up to `half_window`, come first."""
+        self.n_fft = 2 * half_window(sample_rate)
         self.hop = max(self.n_fft // 4, -(-samples // (MAX_COLUMNS * FRAMES_PER_COLUMN)))
-        frames = samples // self.hop + 1
-        self._frames_per_column = -(-frames // MAX_COLUMNS)
-        self.columns = -(-frames // self._frames_per_column)
+        self._frames = samples // self.hop + 1
+        self._frames_per_column = -(-self._frames // MAX_COLUMNS)
+        self.columns = -(-self._frames // self._frames_per_column)
         self._sums = np.zeros((self.columns, self.n_fft // 2 + 1))
         self._counts = np.zeros(self.columns)
         self._next_frame = 0
-        # frames are centred on multiples of the hop: half a window of silence comes first
-        self._pending: NDArray[Any] = np.zeros((1, self.n_fft // 2), np.float32)
+        # frames are centred on multiples of the hop: half a window comes first, silence where there is nothing else
+        self._pending: NDArray[Any] = np.zeros((1, self.n_fft // 2 - lead), np.float32)
         self._to_skip = 0
         self._window = np.hanning(self.n_fft + 1)[:-1]
 
     def push(self, block: NDArray[Any]) -> None:
-        """Take the next samples [C, n]."""
+        """Take the next samples [C, n]; up to `half_window` of them may follow the end."""
         skipped = min(self._to_skip, block.shape[-1])
         self._to_skip -= skipped
         before = np.broadcast_to(self._pending, (len(block), self._pending.shape[-1]))
@@ -52,7 +57,7 @@ class Spectrogram:
             self._take(sliding_window_view(self._pending, self.n_fft, axis=1)[:, :: self.hop])
 
     def finish(self) -> None:
-        """Take the frames that reach over the end."""
+        """Take the frames that reach over the end of what was pushed."""
         self.push(np.zeros((len(self._pending), self.n_fft // 2), np.float32))
 
     @property
@@ -63,7 +68,7 @@ class Spectrogram:
 
     def _take(self, frames: NDArray[Any]) -> None:
         """Add frames [C, count, n_fft] and forget the samples that no later frame needs."""
-        count = min(frames.shape[1], self.columns * self._frames_per_column - self._next_frame)
+        count = min(frames.shape[1], self._frames - self._next_frame)
         spectra = np.fft.rfft(frames[:, :count] * self._window) / (self._window.sum() / 2)
         power = (np.square(spectra.real) + np.square(spectra.imag)).mean(axis=0)
         columns = np.arange(self._next_frame, self._next_frame + count) // self._frames_per_column

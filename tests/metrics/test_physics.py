@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -241,3 +242,14 @@ def test_dai_transform_is_the_papers_at_16_khz_and_the_networks_at_44_1_and_48_k
     assert dai_transform(16_000) == Transform(512, 256, "hamming")
     assert dai_transform(44_100) == dai_transform(48_000) == Transform(1408, 704, "hamming")
     assert dai_transform(32_000) == Transform(1024, 512, "hamming")
+
+
+def test_working_memory_does_not_grow_with_length():
+    peaks = []
+    for seconds in (20, 80):
+        x = noise(seconds, channels=1).astype(np.float32)
+        tracemalloc.start()
+        evaluate(x, x, RATE, CUTOFF_HZ)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
