@@ -1,5 +1,19 @@
 """Lost bands: `sample(seed, rate)` draws a degradation, `apply(x, rate, d)` does it, `edge(d, rate)` tells its edge."""
 
+from musr_cli.degrade.chain import Chain, Wish
 from musr_cli.degrade.degradation import ALL_FAMILIES, FAMILIES, RESAMPLE, Degradation, apply, check, edge, sample
+from musr_cli.degrade.streaming import apply_blocks
 
-__all__ = ["ALL_FAMILIES", "FAMILIES", "RESAMPLE", "Degradation", "apply", "check", "edge", "sample"]
+__all__ = [
+    "ALL_FAMILIES",
+    "FAMILIES",
+    "RESAMPLE",
+    "Chain",
+    "Degradation",
+    "Wish",
+    "apply",
+    "apply_blocks",
+    "check",
+    "edge",
+    "sample",
+]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
-from musr_cli.audio.resampling import resample
+from musr_cli.audio.libsndfile import ForwardFile
+from musr_cli.audio.resampling import StreamResampler
 from musr_cli.errors import MusrError
 
 _LAME_DELAY = 576 + 529
@@ -18,8 +20,10 @@ _LAME_DELAY = 576 + 529
 _VORBIS_KBPS = (64.0, 80.0, 96.0, 112.0, 128.0, 160.0, 192.0, 224.0, 256.0, 320.0, 500.0)
 """Nominal bitrates of Vorbis qualities 0 to 10, for 44.1 kHz stereo (libvorbis)."""
 
-_CHANNELS_AT_ONCE = 2
 _HIGHEST_LEVEL = 0.999
+_BLOCK_SAMPLES = 1 << 16
+
+Samples = NDArray[np.float32]
 
 
 def _mp3_level(bitrate_kbps: float, sample_rate: int, channels: int) -> float:
@@ -63,46 +67,81 @@ CODECS = {
 }
 
 
-def round_trip(x: NDArray[np.float32], sample_rate: int, name: str, bitrate_kbps: float) -> NDArray[np.float32]:
-    """Encode and decode [C, T]: the same length, without delay.
+def round_trip(x: Samples, sample_rate: int, name: str, bitrate_kbps: float) -> Samples:
+    """Encode and decode [C, T] float32: the same length, without delay; see `code_blocks`."""
+    return np.concatenate(list(code_blocks([x], sample_rate, len(x), name, bitrate_kbps)), axis=-1)
+
+
+def code_blocks(
+    blocks: Iterable[NDArray[np.floating]], sample_rate: int, channels: int, name: str, bitrate_kbps: float
+) -> Iterator[Samples]:
+    """Encode a whole signal, then decode it block by block; only the coded signal is kept in memory.
 
     Args:
-        x: [C, T] float32; more than two channels are coded in pairs.
-        sample_rate: in Hz; where the codec lacks it, the signal goes through the next one that it has.
+        blocks: [C, n]; more than two channels are coded in pairs.
+        sample_rate: in Hz; where the codec lacks it, the signal goes through the next higher one that it has.
+        channels: how many.
         name: "mp3", "vorbis" or "opus".
-        bitrate_kbps: for the pair of channels; constant for MP3, a target for Opus, nominal for Vorbis.
+        bitrate_kbps: for two channels; constant for MP3, a target for Opus, nominal for Vorbis.
 
     Raises:
         MusrError: where this build of libsndfile cannot write the format.
     """
     codec = CODECS[name]
     rate = codec.rate_for(sample_rate)
-    y = resample(x, sample_rate, rate)
-    pairs = [y[first : first + _CHANNELS_AT_ONCE] for first in range(0, len(y), _CHANNELS_AT_ONCE)]
-    coded = np.concatenate([_code(pair, rate, codec, bitrate_kbps) for pair in pairs])
-    return resample(coded, rate, sample_rate)[:, : x.shape[-1]]
+    there = StreamResampler(sample_rate, rate, channels)
+    back = StreamResampler(rate, sample_rate, channels)
+    streams = [_Stream(codec, rate, min(2, channels - first), bitrate_kbps) for first in range(0, channels, 2)]
+    samples = 0
+    for block in blocks:
+        samples += block.shape[-1]
+        _write(streams, there.push(block.astype(np.float32)))
+    _write(streams, there.finish())
+    for decoded in zip(*(stream.decoded() for stream in streams), strict=True):
+        y = back.push(np.concatenate(decoded))[:, :samples]
+        samples -= y.shape[-1]
+        yield y
+    yield back.finish()[:, :samples]
 
 
-def _code(x: NDArray[np.float32], sample_rate: int, codec: Codec, bitrate_kbps: float) -> NDArray[np.float32]:
-    import soundfile
+class _Stream:
+    """One or two channels on their way through a codec, in memory."""
 
-    level = min(max(codec.level(bitrate_kbps, sample_rate, len(x)), 0.0), _HIGHEST_LEVEL)
-    mode = {"bitrate_mode": "CONSTANT"} if codec.container == "MP3" else {}
-    stream = io.BytesIO()
-    try:
-        soundfile.write(
-            stream, x.T, sample_rate, codec.subtype, format=codec.container, compression_level=level, **mode
-        )
-        stream.seek(0)
-        y = soundfile.read(stream, dtype="float32", always_2d=True)[0].T
-    except soundfile.SoundFileError as error:
-        raise MusrError(f"libsndfile cannot encode {codec.subtype} at {sample_rate} Hz: {error}") from error
-    return _aligned(y, x.shape[-1])
+    def __init__(self, codec: Codec, sample_rate: int, channels: int, bitrate_kbps: float) -> None:
+        level = min(max(codec.level(bitrate_kbps, sample_rate, channels), 0.0), _HIGHEST_LEVEL)
+        mode = {"bitrate_mode": "CONSTANT"} if codec.container == "MP3" else {}
+        self._bytes, self._samples, self._channels = io.BytesIO(), 0, channels
+        try:
+            self._encoder = ForwardFile(
+                self._bytes, "w", samplerate=sample_rate, channels=channels, subtype=codec.subtype,
+                format=codec.container, compression_level=level, **mode,
+            )  # fmt: skip
+        except soundfile.SoundFileError as error:
+            raise MusrError(f"libsndfile cannot encode {codec.subtype} at {sample_rate} Hz: {error}") from error
+
+    def write(self, x: Samples) -> None:
+        """Encode [C, n]."""
+        self._encoder.write_frames(x.T)
+        self._samples += x.shape[-1]
+
+    def decoded(self) -> Iterator[Samples]:
+        """What comes out, in blocks of equal length (the last is shorter): as many samples as were written."""
+        self._encoder.close()
+        if not self._samples:
+            return
+        self._bytes.seek(0)
+        with ForwardFile(self._bytes) as decoder:
+            # only a stream without gapless tag comes back longer
+            decoder.read_into(self._silence(_LAME_DELAY if decoder.frames > self._samples else 0))
+            for first in range(0, self._samples, _BLOCK_SAMPLES):
+                block = self._silence(min(_BLOCK_SAMPLES, self._samples - first))
+                decoder.read_into(block)
+                yield block.T
+
+    def _silence(self, samples: int) -> Samples:
+        return np.zeros((samples, self._channels), np.float32)
 
 
-def _aligned(y: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """Cut the delay of a stream without gapless tag (only such a one comes back longer), and pad what is missing."""
-    if y.shape[-1] > samples:
-        y = y[:, _LAME_DELAY:]
-    y = y[:, :samples]
-    return np.pad(y, ((0, 0), (0, samples - y.shape[-1])))
+def _write(streams: Sequence[_Stream], x: Samples) -> None:
+    for stream, pair in zip(streams, np.split(x, range(2, len(x), 2)), strict=True):
+        stream.write(pair)

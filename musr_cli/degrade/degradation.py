@@ -128,6 +128,8 @@ def check(degradation: Degradation, sample_rate: int) -> None:
         raise UsageError(f"{family} needs a cutoff between 0 and {sample_rate / 2:g} Hz, not {cutoff_hz}")
     if family in IIR_FAMILIES and not 1 <= (order or 0) <= 20:
         raise UsageError(f"{family} needs an order between 1 and 20, not {order}")
+    if family not in IIR_FAMILIES and (order is not None or degradation.causal):
+        raise UsageError(f"{family} has neither order nor causal form; only {', '.join(IIR_FAMILIES)} have")
 
 
 @lru_cache(maxsize=512)
@@ -160,6 +162,11 @@ def _noise() -> Array:
     return np.random.default_rng(0).normal(0, 0.1, (2, samples)).astype(np.float32)
 
 
+def subsampling_ratio(cutoff_hz: float, sample_rate: int) -> Fraction:
+    """Low rate / rate as a small fraction: resample_poly's filters grow with the denominator."""
+    return Fraction(2 * cutoff_hz / sample_rate).limit_denominator(_SUBSAMPLING_DENOMINATOR)
+
+
 def _cutoff(degradation: Degradation) -> float:
     return degradation.cutoff_hz or 0.0
 
@@ -173,10 +180,10 @@ def _filter(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[np.
 
 
 def _subsample(x: Array, sample_rate: int, degradation: Degradation) -> NDArray[np.floating]:
-    """Down and up with scipy's resample_poly; small fractions, because its filters grow with the denominator."""
+    """Down and up with scipy's resample_poly."""
     from scipy import signal
 
-    ratio = Fraction(2 * _cutoff(degradation) / sample_rate).limit_denominator(_SUBSAMPLING_DENOMINATOR)
+    ratio = subsampling_ratio(_cutoff(degradation), sample_rate)
     low = signal.resample_poly(x, ratio.numerator, ratio.denominator, axis=-1)
     return np.asarray(signal.resample_poly(low, ratio.denominator, ratio.numerator, axis=-1)[..., : x.shape[-1]])
 
