@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 from musr_cli import __version__
 from musr_cli.console import report_errors
-from musr_cli.errors import USAGE, UsageError
+from musr_cli.errors import INTERRUPTED, USAGE, UsageError
 
 # verb → (name in musr_cli.commands.<verb>: a function or a Typer of subcommands, one line for `musr --help`)
 VERBS = {
@@ -49,6 +49,9 @@ class LazyGroup(TyperGroup):
         extra["standalone_mode"] = False
         with report_errors():
             code = super().main(*args, **extra)
+            if code == INTERRUPTED:
+                # Typer has made an exit of it; it is told like all that ends a command early
+                raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -98,14 +98,15 @@ def report_errors(debug: bool = False) -> Iterator[None]:
     """Turn whatever escapes into one line on stderr and an exit code. Every command runs inside."""
     try:
         yield
-    except (typer.Exit, typer.Abort):
+    except typer.Exit:
         raise
     except BrokenPipeError:
         _abandon_stdout()
         raise SystemExit(FAILED) from None
     except (Exception, KeyboardInterrupt) as error:
         _verbosity.debug |= debug
-        raise SystemExit(_report(error)) from None
+        # nobody is ever asked anything, so an abort is what older versions of Typer make of Ctrl-C
+        raise SystemExit(_report(KeyboardInterrupt() if isinstance(error, typer.Abort) else error)) from None
 
 
 class Progress:

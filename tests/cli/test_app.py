@@ -100,6 +100,7 @@ def test_usage_errors_are_one_line_with_the_way_out(args: list[str], told: str) 
         (PartialFailureError("2 of 3 failed"), 3, "2 of 3 failed"),
         (UnavailableError("no cuda"), 4, "no cuda"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (typer.Abort(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device", "out.wav"), 1, "out.wav: No space left on device"),
         (MemoryError(), 1, "out of memory; try a smaller --chunk-s or fewer --jobs"),
         (MusrError("evil\nname\x1b[31m.wav: broken"), 1, "evil\\nname\\x1b[31m.wav: broken"),
