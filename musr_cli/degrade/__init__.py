@@ -2,6 +2,7 @@
 
 from musr_cli.degrade.chain import Chain, Wish
 from musr_cli.degrade.degradation import ALL_FAMILIES, FAMILIES, RESAMPLE, Degradation, apply, check, edge, sample
+from musr_cli.degrade.files import Outcome, degrade_file
 from musr_cli.degrade.streaming import apply_blocks
 
 __all__ = [
@@ -10,10 +11,12 @@ __all__ = [
     "RESAMPLE",
     "Chain",
     "Degradation",
+    "Outcome",
     "Wish",
     "apply",
     "apply_blocks",
     "check",
+    "degrade_file",
     "edge",
     "sample",
 ]

@@ -97,6 +97,13 @@ class Chain:
             edges.append(edge(self.codec, self.output_rate))
         return min(edges, default=self.sample_rate / 2)
 
+    def describe(self) -> str:
+        """In a few words, for people."""
+        parts = [step.describe() for step in (self.lowpass, self.codec) if step]
+        if self.output_rate < self.sample_rate:
+            parts.insert(bool(self.lowpass), f"{self.output_rate} Hz")
+        return ", ".join(parts) or "nothing taken away"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
         return {

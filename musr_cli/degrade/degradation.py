@@ -7,6 +7,7 @@ networks of one fixed ratio; codecs take away what they think nobody hears.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -65,8 +66,15 @@ class Degradation:
     bitrate_kbps: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON or TOML."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        """Plain values, ready for JSON or TOML; what does not apply is left out."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    def describe(self) -> str:
+        """In a few words, for people."""
+        if self.bitrate_kbps:
+            return f"{self.family} {self.bitrate_kbps:g} kbit/s"
+        order = f" of order {self.order}" if self.order else ""
+        return f"{'causal ' if self.causal else ''}{self.family}{order} at {self.cutoff_hz:g} Hz"
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Degradation:
@@ -119,17 +127,21 @@ def check(degradation: Degradation, sample_rate: int) -> None:
     """Refuse, in one line, what cannot be done at this rate."""
     family, cutoff_hz, order = degradation.family, degradation.cutoff_hz, degradation.order
     if family not in ALL_FAMILIES:
-        raise UsageError(f"unknown family '{family}': use one of {', '.join(ALL_FAMILIES)}")
+        close = difflib.get_close_matches(family, ALL_FAMILIES, n=1)
+        raise UsageError(
+            f"no low-pass or codec '{family}'; "
+            + (f"did you mean '{close[0]}'?" if close else f"there are {', '.join(ALL_FAMILIES)}")
+        )
+    if family not in IIR_FAMILIES and (order is not None or degradation.causal):
+        raise UsageError(f"{family} has neither order nor causal form; only {', '.join(IIR_FAMILIES)} have")
     if family in CODECS:
-        if not degradation.bitrate_kbps or degradation.bitrate_kbps <= 0:
-            raise UsageError(f"{family} needs a bitrate above 0 kbit/s")
+        if cutoff_hz is not None or (degradation.bitrate_kbps or 0.0) <= 0:
+            raise UsageError(f"{family} takes a bitrate above 0 kbit/s, and no cutoff")
         return
     if cutoff_hz is None or not 0 < cutoff_hz < sample_rate / 2:
         raise UsageError(f"{family} needs a cutoff between 0 and {sample_rate / 2:g} Hz, not {cutoff_hz}")
     if family in IIR_FAMILIES and not 1 <= (order or 0) <= 20:
         raise UsageError(f"{family} needs an order between 1 and 20, not {order}")
-    if family not in IIR_FAMILIES and (order is not None or degradation.causal):
-        raise UsageError(f"{family} has neither order nor causal form; only {', '.join(IIR_FAMILIES)} have")
 
 
 @lru_cache(maxsize=512)
