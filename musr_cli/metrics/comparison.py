@@ -11,6 +11,7 @@ import numpy as np
 from musr_cli.audio.reading import open_source
 from musr_cli.audio.resampling import MINUS_1_DB
 from musr_cli.dsp.band_edge import detect
+from musr_cli.errors import MusrError
 from musr_cli.metrics.evaluation import evaluate
 from musr_cli.metrics.framing import Signal
 from musr_cli.metrics.matching import Clip, match
@@ -91,9 +92,13 @@ def _fit(ref: Clip, est: Clip, source: Clip | None) -> _Fitted:
 
 def _read(path: Path) -> Clip:
     with open_source(path) as source:
-        blocks = [block.astype(np.float32, copy=False) for block in source.blocks()]
         info = source.info
-    samples = np.concatenate(blocks, axis=1) if blocks else np.zeros((info.channels, 0), np.float32)
+        if info.frames is None:
+            raise MusrError(f"{path}: its length is not known before its end; write it to a file first")
+        samples, position = np.zeros((info.channels, info.frames), np.float32), 0
+        for block in source.blocks():
+            samples[:, position : position + block.shape[-1]] = block
+            position += block.shape[-1]
     return Clip(str(path), samples, info.sample_rate)
 
 

@@ -33,7 +33,7 @@ class Spectrogram:
     """
 
     def __init__(self, sample_rate: int, samples: int, lead: int = 0) -> None:
-        """For `samples` samples at `sample_rate` Hz; `lead` samples that precede them, up to `half_window`, come first."""
+        """For `samples` samples at `sample_rate` Hz; up to `half_window` others (`lead`) are pushed before."""
         self.n_fft = 2 * half_window(sample_rate)
         self.hop = max(self.n_fft // 4, -(-samples // (MAX_COLUMNS * FRAMES_PER_COLUMN)))
         self._frames = samples // self.hop + 1
