@@ -46,21 +46,20 @@ def sniff(head: bytes) -> str | None:
     return "MP3" if int.from_bytes(head[:2], "big") >> 5 == 0x7FF else None
 
 
-def id3_size(head: bytes) -> int:
-    """Bytes of the ID3v2 tag that a file begins with, header included (ID3v2.4 structure, section 3.1)."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-    has_footer = head[5] & 0x10
-    return 10 + size + (10 if has_footer else 0)
-
-
 def shortfall(file: BinaryIO, container: str) -> str | None:
     """What is wrong with the length of `file`, in words; None where it holds what it claims."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     check = {"OGG": _ogg_shortfall, "OPUS": _ogg_shortfall, "FLAC": _flac_shortfall}.get(container, _claim_shortfall)
     return check(file, size)
+
+
+def claimed_bytes(file: BinaryIO) -> int | None:
+    """Bytes of audio that the header of anything but Ogg, FLAC and MP3 claims; None where it leaves that open."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    claim = _claim(file, size)
+    return None if claim is None else claim[1]
 
 
 def _claim_shortfall(file: BinaryIO, size: int) -> str | None:

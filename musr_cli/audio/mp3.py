@@ -98,6 +98,7 @@ class Count:
         start: position of the first frame.
         first: that frame.
         frames: whole frames of audio, without the one that holds the tag.
+        cut: whether the file ends in the middle of a frame.
         size: bytes from the first frame to the end of the file, without an ID3v1 tag there.
         tag: the tag in the first frame, if there is one.
     """
@@ -106,13 +107,14 @@ class Count:
     start: int
     first: Frame
     frames: int
+    cut: bool
     size: int
     tag: Tag | None
 
     @property
     def truncated(self) -> bool:
         """Whether the tag counts more frames than there are."""
-        return self.tag is not None and self.frames + _TOLERANCE < self.tag.frames
+        return self.tag is not None and self.frames + (0 if self.cut else _TOLERANCE) < self.tag.frames
 
     @property
     def misleading(self) -> bool:
@@ -193,9 +195,8 @@ def count_frames(path: Path, lead: int) -> Count | None:
         frames, end = 0, start + (first.size if tag else 0)
         while (found := _next_frame(file, end, first, size)) is not None:
             end = found[0] + found[1].size
-            # the last one may be cut
             frames += end <= size
-        return Count(lead, start, first, frames, stream_size, tag)
+        return Count(lead, start, first, frames, end > size, stream_size, tag)
 
 
 def _id3v1_size(file: BinaryIO, size: int) -> int:

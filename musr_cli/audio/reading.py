@@ -6,6 +6,7 @@ A file is refused rather than read in part: truncated, damaged and non-finite sa
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import stat
@@ -19,9 +20,9 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
-from musr_cli.audio import integrity, mp3, wav
+from musr_cli.audio import id3, integrity, mp3, wav
 from musr_cli.audio.files import failure
-from musr_cli.audio.formats import PIPE, AudioInfo, Place, needs_float64
+from musr_cli.audio.formats import CONTAINERS, PIPE, AudioInfo, Place, needs_float64
 from musr_cli.audio.libsndfile import ForwardFile, Samples
 from musr_cli.errors import MusrError
 
@@ -135,16 +136,18 @@ class _FileSource(AudioSource):
     def __init__(self, path: Path, place: Place) -> None:
         self._path = path
         self._name = _name(place)
-        container, self._correction = self._inspect()
+        self._container, self._correction = self._inspect()
         with self._opened() as sound:
-            super().__init__(_describe(sound, place, container))
+            info = _describe(sound, place, self._container)
+        super().__init__(self._without_trailer(info) if self._container == "W64" else info)
 
     def blocks(self, frames: int = BLOCK_FRAMES) -> Iterator[Samples]:
         """See `AudioSource.blocks`."""
         info, position = self.info, 0
         buffer: Samples = np.empty((_block_frames(frames, info), info.channels), self.dtype)
         with self._opened() as sound:
-            while len(read := self._read(sound, buffer, position)):
+            # no further than the end: a tag behind it would be a decoder's error
+            while len(read := self._read(sound, buffer[: _left(info, position)], position)):
                 block = read.T.copy(order="C")
                 _refuse_not_finite(block, position, info)
                 yield block
@@ -157,7 +160,7 @@ class _FileSource(AudioSource):
             head = file.read(integrity.HEAD_BYTES)
             if not head:
                 raise MusrError(f"{self._name}: the file is empty (0 bytes); {_REPAIR}")
-            lead = integrity.id3_size(head)
+            lead = id3.tag_size(head)
             file.seek(lead)
             container = integrity.sniff(file.read(integrity.HEAD_BYTES))
             if container == "MP3" or (container is None and (lead or self._path.suffix.lower() == ".mp3")):
@@ -179,6 +182,14 @@ class _FileSource(AudioSource):
             )
         return count if count.misleading else None
 
+    def _without_trailer(self, info: AudioInfo) -> AudioInfo:
+        """libsndfile takes for audio what follows it in a W64."""
+        with self._path.open("rb") as file:
+            claimed = integrity.claimed_bytes(file)
+        if claimed is None or info.frames is None or info.subtype not in wav.WIDTHS:
+            return info
+        return dataclasses.replace(info, frames=min(info.frames, claimed // (wav.WIDTHS[info.subtype] * info.channels)))
+
     @contextlib.contextmanager
     def _opened(self) -> Iterator[ForwardFile]:
         with contextlib.ExitStack() as stack:
@@ -187,6 +198,9 @@ class _FileSource(AudioSource):
             except (soundfile.SoundFileError, TypeError) as error:
                 # TypeError: a name that ends with .raw, which soundfile takes for a promise
                 raise MusrError(f"{self._name}: not audio that can be read ({_reason(error)}); {_CONVERT}") from error
+            # libsndfile goes by the name of a file that is too short to tell
+            if sound.format not in (CONTAINERS[self._container].major, "WAVEX"):
+                raise MusrError(f"{self._name}: not audio that can be read (too short); {_CONVERT}")
             yield sound
 
     def _place(self, stack: contextlib.ExitStack) -> str | mp3.CorrectedFile:
@@ -196,7 +210,7 @@ class _FileSource(AudioSource):
 
     def _read(self, sound: ForwardFile, buffer: Samples, position: int) -> Samples:
         try:
-            return sound.read_into(buffer)
+            return sound.read_into(buffer) if len(buffer) else buffer
         except (soundfile.SoundFileError, OSError) as error:
             place_s = position / self.info.sample_rate
             raise MusrError(f"{self._name}: damaged after {place_s:.3f} s ({_reason(error)}); {_REPAIR}") from error
@@ -229,7 +243,7 @@ class _StreamSource(AudioSource):
         self._passed = True
         info, form, position = self.info, self._form, 0
         most = _block_frames(frames, info)
-        while data := self._stream.read(form.frame_bytes * min(most, (info.frames or sys.maxsize) - position)):
+        while data := self._stream.read(form.frame_bytes * min(most, _left(info, position))):
             whole = len(data) // form.frame_bytes
             block = wav.decode(data[: whole * form.frame_bytes], form)
             _refuse_not_finite(block, position, info)
@@ -288,6 +302,10 @@ def _name(place: Place) -> str:
 
 def _block_frames(frames: int, info: AudioInfo) -> int:
     return max(1, min(frames, _BLOCK_SAMPLES // info.channels))
+
+
+def _left(info: AudioInfo, position: int) -> int:
+    return sys.maxsize if info.frames is None else info.frames - position
 
 
 def _refuse_not_finite(block: Samples, position: int, info: AudioInfo) -> None:

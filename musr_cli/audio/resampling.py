@@ -3,9 +3,9 @@
 Measured at 22.05 → 44.1, 24 → 48, 8 → 16 and 16 → 44.1 kHz (`python benchmarks/resampler.py`), as fractions of the
 lower Nyquist frequency. Both qualities give the same samples however the input is cut.
 
-    quality   −0.1 dB   −1 dB    −3 dB    −12 dB   −60 dB   at 1.0     residue of a tone   stereo 22.05 → 44.1
-    HQ        0.931     0.942    0.950    0.965    0.990    −129 dB    −132 dB             3900 × real time
-    VHQ       0.933     0.943    0.950    0.962    0.985    −174 dB    −184 dB             3000 × real time
+    quality   −0.1 dB   −1 dB    −3 dB    −12 dB   −60 dB   at 1.0     residue of a tone   stereo to 44.1 kHz
+    HQ        0.931     0.942    0.950    0.965    0.990    −129 dB    −132 dB             3700 × real time
+    VHQ       0.933     0.943    0.950    0.962    0.985    −174 dB    −184 dB             2850 × real time
 
 VHQ it is: it keeps more, leaves nothing to find, and its cost does not show beside a network's.
 """

@@ -23,7 +23,8 @@ RIFF_MAX_BYTES = 0xFFFFFFFF
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _DTYPES = {"PCM_U8": "u1", "PCM_16": "<i2", "PCM_24": "<i4", "PCM_32": "<i4", "FLOAT": "<f4", "DOUBLE": "<f8"}
-_WIDTHS = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+# bytes of one sample
+WIDTHS = {"PCM_U8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _SUBTYPES = {(_PCM, 8): "PCM_U8", (_PCM, 16): "PCM_16", (_PCM, 24): "PCM_24", (_PCM, 32): "PCM_32",
              (_FLOAT, 32): "FLOAT", (_FLOAT, 64): "DOUBLE"}  # fmt: skip
 
@@ -66,7 +67,7 @@ class WavFormat:
     @classmethod
     def linear(cls, subtype: str, sample_rate: int, channels: int) -> WavFormat:
         """The format of integer or float samples."""
-        return cls(subtype, sample_rate, channels, _WIDTHS[subtype] * channels)
+        return cls(subtype, sample_rate, channels, WIDTHS[subtype] * channels)
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,8 @@ def quantise(samples: Samples, bits: int) -> NDArray[np.int32]:
     """Round to integers of so many bits; full scale and beyond saturate. What came from such integers stays exact."""
     scale = 2.0 ** (bits - 1)
     # float32 cannot hold the largest 32-bit integer
-    scaled = np.multiply(samples, scale, dtype=np.float64 if bits > 24 else samples.dtype)
-    return np.asarray(np.clip(np.rint(scaled), -scale, scale - 1), np.int32)
+    limited = np.clip(samples, -1, 1, dtype=np.float64 if bits > 24 else samples.dtype)
+    return np.asarray(np.minimum(np.rint(limited * scale), scale - 1), np.int32)
 
 
 def read_header(stream: Readable) -> WavHeader | None:
@@ -207,7 +208,7 @@ def _parse_fmt(body: bytes, order: str) -> WavFormat | None:
     if code == _EXTENSIBLE and len(body) >= 26:
         code = struct.unpack_from(f"{order}H", body, 24)[0]
     subtype = _SUBTYPES.get((code, bits), "")
-    if not channels or order == ">" or frame_bytes != _WIDTHS.get(subtype, 0) * channels:
+    if not channels or order == ">" or frame_bytes != WIDTHS.get(subtype, 0) * channels:
         subtype = ""
     return WavFormat(subtype, sample_rate, channels, frame_bytes)
 

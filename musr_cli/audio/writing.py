@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal, Protocol, Union
 import numpy as np
 import soundfile
 
-from musr_cli.audio import wav
+from musr_cli.audio import id3, wav
 from musr_cli.audio.files import AtomicFile, failure
 from musr_cli.audio.formats import CONTAINERS, PIPE, Place, bits_of, is_float, refuse_impossible
 from musr_cli.audio.libsndfile import ForwardFile, Samples
@@ -274,15 +274,17 @@ class _LibsndfileEncoder:
         self._file, self._holds, self._bits = file, CONTAINERS[form.container], bits_of(form.subtype)
         self._form, self._is_empty = form, True
         quality = {} if self._holds.quality is None else {"compression_level": self._holds.quality}
+        front = id3.encode_tag(form.tags) if form.container == "MP3" else b""
+        file.write(front)
         try:
             self._sound = ForwardFile(
-                file, "w", samplerate=form.sample_rate, channels=form.channels,
+                _Behind(file, len(front)), "w", samplerate=form.sample_rate, channels=form.channels,
                 format=self._holds.major, subtype=form.subtype, **quality,
             )  # fmt: skip
         except (soundfile.SoundFileError, ValueError) as error:
             what = f"libsndfile {soundfile.__libsndfile_version__} cannot write {form.container} {form.subtype}"
             raise MusrError(f"{what}; choose another --format") from error
-        for key, text in form.tags.items():
+        for key, text in form.tags.items() if not front else ():
             # not every container has a place for every tag
             with contextlib.suppress(soundfile.SoundFileError):
                 setattr(self._sound, key, text)
@@ -306,6 +308,27 @@ class _LibsndfileEncoder:
     def abandon(self) -> None:
         with contextlib.suppress(soundfile.SoundFileError, OSError):
             self._sound.close()
+
+
+class _Behind:
+    """A file as it is seen by who must not touch its first bytes."""
+
+    def __init__(self, file: BinaryIO, front_bytes: int) -> None:
+        self._file, self._front_bytes = file, front_bytes
+
+    def read(self, size: int, /) -> bytes:
+        return self._file.read(size)
+
+    def write(self, data: bytes, /) -> int:
+        return self._file.write(data)
+
+    def seek(self, offset: int, whence: int, /) -> int:
+        if whence == os.SEEK_SET:
+            offset += self._front_bytes
+        return self._file.seek(offset, whence) - self._front_bytes
+
+    def tell(self) -> int:
+        return self._file.tell() - self._front_bytes
 
 
 def _empty_flac(form: _Form) -> bytes:
