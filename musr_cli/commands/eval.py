@@ -49,9 +49,12 @@ def evaluate(
 ) -> None:
     """Measure restored files against their originals.
 
-    Two files, or two folders whose files are matched by name, whatever their formats. The table on stdout says how each
-    figure is measured. Other rates, mono estimates, delays up to 50 ms and small differences in length are evened out,
-    and said. Without --input and --cutoff, the high and the given band are not measured apart.
+    Two files, or two folders whose files are matched by name, in any format.
+    The table on stdout says how each figure is measured.
+
+    Other rates, mono estimates, delays up to 50 ms and small differences in
+    length are evened out, and said. Without --input and --cutoff, the high and
+    the given band are not measured apart.
     """
     configure(quiet=quiet, progress=not no_progress, debug=debug)
     cutoff_hz = parse_cutoff(cutoff)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from musr_cli.console import Progress, configure, say
 from musr_cli.errors import UsageError
 from musr_cli.options import Debug, NoProgress, Overwrite, Quiet
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="One file or more, each a panel of its own.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="One file or more, each a panel of its own.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="PICTURE", help="Such as out.png; also .pdf and .svg.")]
 Start = Annotated[float, typer.Option("--start", metavar="S", min=0.0, help="Second at which to begin.")]
 Seconds = Annotated[
@@ -36,7 +37,7 @@ def plot(
     no_progress: NoProgress = False,
     debug: Debug = False,
 ) -> None:
-    """Draw spectrograms side by side, long-term spectra below, all on the same scales.
+    """Draw spectrograms side by side, long-term spectra below, on common scales.
 
     A dashed line marks the band edge where one is found.
     """
@@ -46,6 +47,9 @@ def plot(
     from musr_cli.plotting.figure import MAX_PANELS, draw, picture_format
     from musr_cli.plotting.panel import Excerpt, read_panel
 
+    for option, value in (("--start", start), ("--seconds", seconds), ("--max-hz", max_hz)):
+        if value is not None and not math.isfinite(value):
+            raise UsageError(f"{option} {value}: give a finite number")
     if len(files) > MAX_PANELS:
         raise UsageError(f"{len(files)} files are too many for one picture; name up to {MAX_PANELS}")
     picture = picture_format(out)
