@@ -78,6 +78,8 @@ def choose_rates(input_rate: int, ratio: float | None, rate: int | None, model: 
     if ratio is not None and rate is not None:
         raise UsageError("--ratio and --rate both name the output rate; leave one out")
     if ratio is not None:
+        if not 0 < ratio < float("inf"):
+            raise UsageError(f"--ratio {ratio:g}: give a number such as 2")
         output = round(input_rate * ratio)
         wish = f"--ratio {ratio:g}"
     else:

@@ -11,7 +11,9 @@ import torch
 from musr_cli.errors import UnavailableError, UsageError
 
 _BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
-"""What /proc/cpuinfo calls bf16 arithmetic: two extensions of x86, one of ARM."""
+"""What PyTorch and Linux call bf16 arithmetic: two extensions of x86, one of ARM."""
+
+_CPUINFO = Path("/proc/cpuinfo")
 
 
 def pick_device(name: str) -> torch.device:
@@ -60,7 +62,7 @@ def _cpu_has_bf16() -> bool:
         capabilities = ask()
         return any(bool(capabilities.get(flag)) for flag in _BF16_FLAGS)
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="ignore").split()
+        flags = _CPUINFO.read_text(encoding="ascii", errors="ignore").split()
     except OSError:
         return False
     return any(flag in flags for flag in _BF16_FLAGS)
