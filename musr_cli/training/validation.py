@@ -1,0 +1,101 @@
+"""Validation during training: held-out clips through the whole chain, beside the baselines."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musr_cli import degrade
+from musr_cli.metrics.lsd import HF_LIMIT_HZ, lsd_a
+from musr_cli.training.data import Clip, ClipCache
+from musr_cli.training.recipe import Recipe
+
+CLIPS = 24
+SECONDS = 6.0
+BASELINES = ("sinc", "sbr", "envelope")
+
+Array = NDArray[np.float32]
+# (name or folder of a model; band-limited signal [C, T]; rate in Hz; cutoff in Hz) → restored signal [C, T]
+Restore = Callable[[str, Array, int, float], Array]
+
+
+class Board(Protocol):
+    """What is used of TensorBoard's writer."""
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None: ...  # noqa: D102
+
+    def add_audio(self, tag: str, audio: Array, step: int, sample_rate: int) -> None: ...  # noqa: D102
+
+
+def open_board(folder: Path) -> Board | None:
+    """TensorBoard's writer, where TensorBoard is installed."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    writer: Board = SummaryWriter(str(folder))
+    return writer
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Restores the held-out clips and writes down how that went.
+
+    Attributes:
+        recipe: of the run: rate and band edge.
+        cache: where the clips lie.
+        clips: the held-out ones; the first `CLIPS` are used.
+        folder: for the curve, validation.csv.
+        restore: the engine.
+        note: tells people.
+        board: TensorBoard, or None.
+    """
+
+    recipe: Recipe
+    cache: ClipCache
+    clips: Sequence[Clip]
+    folder: Path
+    restore: Restore
+    note: Callable[[str], None]
+    board: Board | None
+
+    def baselines(self) -> None:
+        """Measure the baselines, to stand beside the network."""
+        for name in BASELINES:
+            self.measure(name, name, 0, 0.0)
+
+    def measure(self, model: str, name: str, step: int, elapsed_s: float) -> float:
+        """Mean LSD-HF of the held-out clips as `model` restores them; NaN without any clips."""
+        scores = [self._score(clip, model, name, step) for clip in self.clips[:CLIPS]]
+        lsd = float(np.mean(scores)) if scores else float("nan")
+        self.note(f"step {step}: {name} LSD-HF {lsd:.3f} on held-out clips")
+        self._write(step, elapsed_s, name, lsd)
+        if self.board:
+            self.board.add_scalar(f"validation/{name}", lsd, step)
+        return lsd
+
+    def _score(self, clip: Clip, model: str, name: str, step: int) -> float:
+        rate = self.cache.sample_rate
+        # networks of one ratio are validated at their own edge, which is the highest they train at
+        cutoff_hz = self.recipe.degradation.cutoff_hz[1]
+        full = self.cache.crop(clip, clip.samples // 3, round(SECONDS * rate))
+        low = degrade.apply(full, rate, degrade.Degradation(degrade.RESAMPLE, cutoff_hz))
+        restored = self.restore(model, low, rate, cutoff_hz)
+        if self.board and clip is self.clips[0]:
+            self.board.add_audio(f"held-out/{name}", restored.mean(axis=0), step, rate)
+        return lsd_a(full, restored, rate, cutoff_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ))
+
+    def _write(self, step: int, elapsed_s: float, name: str, lsd: float) -> None:
+        path = self.folder / "validation.csv"
+        is_new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            if is_new:
+                writer.writerow(["step", "elapsed_s", "model", "lsd_hf"])
+            writer.writerow([step, round(elapsed_s, 1), name, round(lsd, 4)])
