@@ -48,8 +48,13 @@ class ForwardFile(soundfile.SoundFile):  # type: ignore[misc] # it has no types
     def __init__(self, place: str | Seekable, mode: str = "r", **form: Any) -> None:
         """Open a path or a file object; `form` as `soundfile.SoundFile` takes it."""
         self._callbacks = None if isinstance(place, str) else CallbackFile(place)
-        with self._careful():
-            super().__init__(place if self._callbacks is None else self._callbacks, mode, **form)
+        try:
+            with self._careful():
+                super().__init__(place if self._callbacks is None else self._callbacks, mode, **form)
+        except BaseException:
+            # opened, but its header could not be written
+            self.abandon()
+            raise
 
     def seekable(self) -> bool:
         """Never."""
@@ -72,6 +77,11 @@ class ForwardFile(soundfile.SoundFile):  # type: ignore[misc] # it has no types
         if not self.closed:
             with self._careful():
                 super().close()
+
+    def abandon(self) -> None:
+        """Close without a word about what can no longer be written."""
+        with contextlib.suppress(soundfile.SoundFileError, OSError):
+            self.close()
 
     @contextlib.contextmanager
     def _careful(self) -> Iterator[None]:

@@ -89,7 +89,7 @@ class AudioWriter:
         with self._failing_safely():
             self._target = _open_target(path, container, make_parents)
             self._undo.callback(self._target.discard)
-            form = _Form(container, subtype, sample_rate, channels, tags or {})
+            form = _Form(self._name, container, subtype, sample_rate, channels, tags or {})
             self._encoder = _open_encoder(self._target, form)
             self._undo.callback(self._encoder.abandon)
             if clip == "rescale" and self._limited:
@@ -106,9 +106,7 @@ class AudioWriter:
         peak = float(magnitude.max(initial=0.0))
         with self._failing_safely():
             if not math.isfinite(peak):
-                raise MusrError(
-                    f"{self._name}: not written: what was made of the input is not finite; please report it"
-                )
+                raise MusrError(f"{self._name}: not written: the result is not finite; please report it")
             if self._held:
                 # float64, whatever comes: the gain is applied to what was given
                 self._held.write(np.ascontiguousarray(block.T, np.float64).tobytes())
@@ -154,6 +152,7 @@ class AudioWriter:
 class _Form:
     """What is written, in the words of `AudioWriter`."""
 
+    name: str
     container: str
     subtype: str
     sample_rate: int
@@ -282,8 +281,9 @@ class _LibsndfileEncoder:
                 format=self._holds.major, subtype=form.subtype, **quality,
             )  # fmt: skip
         except (soundfile.SoundFileError, ValueError) as error:
-            what = f"libsndfile {soundfile.__libsndfile_version__} cannot write {form.container} {form.subtype}"
-            raise MusrError(f"{what}; choose another --format") from error
+            library = f"libsndfile {soundfile.__libsndfile_version__}"
+            what = f"{form.name}: {library} cannot write {form.container} {form.subtype}; choose another --format"
+            raise MusrError(what) from error
         for key, text in form.tags.items() if not front else ():
             # not every container has a place for every tag
             with contextlib.suppress(soundfile.SoundFileError):
@@ -296,7 +296,7 @@ class _LibsndfileEncoder:
             self._sound.write_frames(block.T)
         self._is_empty &= not block.shape[-1]
         if self._holds.max_bytes is not None and self._file.tell() > self._holds.max_bytes:
-            raise MusrError(f"{self._holds.name} holds no more than 4 GiB; choose --format w64, flac or wav")
+            raise MusrError(f"{self._form.name}: {self._holds.name} ends at 4 GiB; choose --format w64, flac or wav")
 
     def close(self) -> None:
         if self._is_empty and self._form.container in _NEVER_EMPTY:
@@ -306,8 +306,7 @@ class _LibsndfileEncoder:
             self._file.write(_empty_flac(self._form))
 
     def abandon(self) -> None:
-        with contextlib.suppress(soundfile.SoundFileError, OSError):
-            self._sound.close()
+        self._sound.abandon()
 
 
 class _Behind:
