@@ -1,0 +1,1 @@
+"""The verbs of musr, one module each; heavy imports happen inside the functions."""

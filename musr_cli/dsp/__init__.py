@@ -1,0 +1,1 @@
+"""Signal processing: filters, band edge, long-term spectrum, phase sources, blending."""

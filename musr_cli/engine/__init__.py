@@ -1,0 +1,1 @@
+"""The engine: from a source of audio and settings to restored audio; batches of files."""

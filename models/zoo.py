@@ -1,0 +1,29 @@
+"""Prints the table of models/README.md from the cards: `python models/zoo.py > models/README.md`."""
+
+from musr_models.checkpoint import Card
+from musr_models.registry import cards
+
+HEAD = """# The zoo
+
+Networks and baselines live in `musr_models`, an importable package that knows nothing of files or terminals: `contract.py` says
+what a network promises the engine, `checkpoint.py` how it is stored (safetensors and a TOML card), `registry.py` how it is found.
+`linear`, `spline`, `sinc` and `sbr` need no weights. The others have these cards in `musr_models/weights`; the figure is the mean
+LSD-A above the band edge (up to 19 kHz) on sources held out of training. `python models/zoo.py > models/README.md` renews the page.
+
+| checkpoint | family | ratio | output rates | parameters | weights | trained on | held-out LSD-HF |
+|---|---|---|---|---|---|---|---|"""
+
+
+def row(card: Card) -> str:
+    """One line of the table."""
+    ratio = f"×{card.ratio:g}" if card.ratio else "any"
+    rates = ", ".join(map(str, card.sample_rates)) or "any"
+    hours = f"{card.training['hours']:g} h, {card.training['steps']} steps"
+    size = f"{card.weights.stat().st_size / 1e6:.1f} MB"
+    figure = card.metrics["held_out_lsd_hf"]
+    cells = (card.name, card.family, ratio, rates, f"{card.training['parameters']:,}", size, hours, f"{figure:.3f}")
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    print("\n".join([HEAD, *(row(card) for card in cards())]))
