@@ -23,8 +23,9 @@ FRAME_S = 0.0445
 SMOOTHING_HZ = 300.0
 # ... and over this many frames, one each side: onsets stay as sharp as the envelope that is put on them.
 SMOOTHING_FRAMES = 3
-# Power relative to the mean of a low band below which a bin counts as empty (−110 dB).
-RELATIVE_FLOOR = 1e-11
+# Power, relative to the mean of the low band, below which a bin counts as empty (−120 dB): music falls by less from its bass
+# to its treble, and the round-off of an STFT in single precision lies at −140 dB.
+RELATIVE_FLOOR = 1e-12
 # The input may fall off on its way to the band edge; the texture is taken from below this fraction of it ...
 SOURCE_TOP = 0.9
 # ... and above this one.
