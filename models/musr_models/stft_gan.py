@@ -15,8 +15,8 @@ class StftGanConfig(LogPowerConfig):
 
     Attributes:
         kernels: kernel sizes of the eight Conv1D layers (III-B: 7 5 3 3 3 5 7 9).
-        widths: channels of the first four layers; layers five to seven mirror the first three. The paper prints none and
-            refers to Eskimez, Koishida & Duan 2019 [12], an autoencoder that widens towards the middle. The text of
+        widths: channels of the first four layers; layers five to seven mirror the first three. The paper prints none
+            and refers to Eskimez, Koishida & Duan 2019 [12], an autoencoder that widens towards the middle. The text of
             [12] was not at hand: these are the powers of two from 256 to 1024 that its kernel layout suggests.
         final_activation: BN and LeakyReLU after the last layer too, as III-B says of "each" layer. LeakyReLU squeezes
             everything below the mean of a standardised spectrum to a fifth, so the shipped weights do without.
