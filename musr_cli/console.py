@@ -126,6 +126,8 @@ class Progress:
         self._files = files
         self._total = self._bars.add_task("all files", total=files, amount="", speed="", visible=files > 1)
         self._finished_s = 0.0
+        self._running_s: dict[int, float] = {}
+        self._show_total()
 
     def __enter__(self) -> Progress:
         self._bars.start()
@@ -141,22 +143,32 @@ class Progress:
 
     def update(self, bar: int, done_s: float) -> None:
         """Move a bar to `done_s` seconds of audio."""
-        task = self._bars.tasks[self._bars.task_ids.index(progress.TaskID(bar))]
+        task = self._task(progress.TaskID(bar))
         amount = minutes(done_s) if task.total is None else f"{minutes(done_s)}/{minutes(task.total)}"
         self._bars.update(task.id, completed=done_s, amount=amount, speed=speed(done_s, task.elapsed))
+        self._running_s[bar] = done_s
+        self._show_total()
 
     def remove(self, bar: int, audio_s: float) -> None:
         """Take a bar away; its file is finished, with `audio_s` seconds of audio."""
         self._bars.remove_task(progress.TaskID(bar))
+        self._running_s.pop(bar, None)
         self.finish(audio_s)
 
     def finish(self, audio_s: float = 0.0) -> None:
         """Count one file as finished."""
         self._finished_s += audio_s
-        task = self._bars.tasks[0]
-        done = int(task.completed) + 1
-        amount = f"{done}/{self._files} files"
-        self._bars.update(task.id, completed=done, amount=amount, speed=speed(self._finished_s, task.elapsed))
+        self._bars.advance(self._total)
+        self._show_total()
+
+    def _show_total(self) -> None:
+        task = self._task(self._total)
+        audio_s = self._finished_s + sum(self._running_s.values())
+        amount = f"{task.completed:.0f}/{self._files} files"
+        self._bars.update(task.id, amount=amount, speed=speed(audio_s, task.elapsed))
+
+    def _task(self, number: progress.TaskID) -> progress.Task:
+        return self._bars.tasks[self._bars.task_ids.index(number)]
 
 
 def minutes(seconds: float) -> str:

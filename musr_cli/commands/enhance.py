@@ -68,12 +68,10 @@ def enhance(
     """
     configure(quiet=quiet, verbose=verbose, progress=not no_progress, debug=debug)
     _refuse_contradictions(ratio, rate, overwrite and skip_existing, as_json and out == "-")
+    cutoff_hz = options.parse_cutoff(cutoff)
     from musr_cli.audio.formats import container_named, suffix_of
-    from musr_cli.engine.batch import Encoding, Request
-    from musr_cli.engine.enhancer import Settings
     from musr_cli.engine.outputs import Existing, Selection, plan_outputs
 
-    settings = Settings(model, ratio, rate, options.parse_cutoff(cutoff), phase, device, precision.value, chunk_s, seed)
     container = container_named(audio_format) if audio_format else None
     plan = plan_outputs(
         inputs,
@@ -82,6 +80,11 @@ def enhance(
         suffix=suffix_of(container) if container else None,
         existing=Existing.REPLACE if overwrite else Existing.SKIP if skip_existing else Existing.REFUSE,
     )
+    # what is refused without it should not wait for torch
+    from musr_cli.engine.batch import Encoding, Request
+    from musr_cli.engine.enhancer import Settings
+
+    settings = Settings(model, ratio, rate, cutoff_hz, phase, device, precision.value, chunk_s, seed)
     results = _run(plan, Request(settings, Encoding(container, bit_depth.value, clip.value), dry_run), jobs)
     _tell(results, as_json)
 
