@@ -130,6 +130,12 @@ _SOURCE_DEPTHS: Mapping[str, Depth] = {
     "ALAC_16": "16", "ALAC_20": "24", "ALAC_24": "24", "ALAC_32": "32", "DWVW_24": "24",
 }  # fmt: skip
 
+# Vorbis (specification, section 4.3.9) and Opus (RFC 7845, section 5.1.1.2) order speakers in their own way, and
+# libsndfile passes that on: for each of their channels, its number in a WAV, where the centre comes third.
+_OGG_ORDER: Mapping[int, tuple[int, ...]] = {
+    3: (0, 2, 1), 5: (0, 2, 1, 3, 4), 6: (0, 2, 1, 4, 5, 3), 7: (0, 2, 1, 5, 6, 4, 3), 8: (0, 2, 1, 6, 7, 4, 5, 3),
+}  # fmt: skip
+
 # float32 holds 24 bits exactly, no more
 _FINER_THAN_FLOAT32 = frozenset(("PCM_32", "ALAC_32", "DOUBLE"))
 
@@ -208,6 +214,11 @@ def is_float(subtype: str) -> bool:
 def needs_float64(subtype: str) -> bool:
     """Whether float32 would lose bits of it."""
     return subtype in _FINER_THAN_FLOAT32
+
+
+def stored_order(container: str, channels: int) -> tuple[int, ...] | None:
+    """For each channel as it is stored, its number in the order of WAV, which is ours; None where that is the same."""
+    return _OGG_ORDER.get(channels) if container in ("OGG", "OPUS") else None
 
 
 def refuse_impossible(place: Place, container: str, sample_rate: int, channels: int) -> None:

@@ -22,7 +22,7 @@ import soundfile
 
 from musr_cli.audio import id3, integrity, mp3, wav
 from musr_cli.audio.files import failure
-from musr_cli.audio.formats import CONTAINERS, PIPE, AudioInfo, Place, needs_float64
+from musr_cli.audio.formats import CONTAINERS, PIPE, AudioInfo, Place, needs_float64, stored_order
 from musr_cli.audio.libsndfile import ForwardFile, Samples
 from musr_cli.errors import MusrError
 
@@ -71,7 +71,8 @@ class AudioSource(ABC):
             frames: samples per channel of a block; the last may be shorter, and all are where channels are very many.
 
         Yields:
-            [C, n], n > 0: float64 where float32 would lose bits (PCM_32, DOUBLE), else float32; integers span −1 … 1.
+            [C, n], n > 0, channels in the order of WAV: float64 where float32 would lose bits (PCM_32, DOUBLE), else
+            float32; integers span −1 … 1.
 
         Raises:
             MusrError: damaged, shorter than it claims, or not finite.
@@ -145,10 +146,11 @@ class _FileSource(AudioSource):
         """See `AudioSource.blocks`."""
         info, position = self.info, 0
         buffer: Samples = np.empty((_block_frames(frames, info), info.channels), self.dtype)
+        order = np.argsort(stored_order(info.container, info.channels) or range(info.channels))
         with self._opened() as sound:
             # no further than the end: a tag behind it would be a decoder's error
             while len(read := self._read(sound, buffer[: _left(info, position)], position)):
-                block = read.T.copy(order="C")
+                block: Samples = read.T[order]
                 _refuse_not_finite(block, position, info)
                 yield block
                 position += len(read)

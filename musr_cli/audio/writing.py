@@ -19,7 +19,7 @@ import soundfile
 
 from musr_cli.audio import id3, wav
 from musr_cli.audio.files import AtomicFile, failure
-from musr_cli.audio.formats import CONTAINERS, PIPE, Place, bits_of, is_float, refuse_impossible
+from musr_cli.audio.formats import CONTAINERS, PIPE, Place, bits_of, is_float, refuse_impossible, stored_order
 from musr_cli.audio.libsndfile import ForwardFile, Samples
 from musr_cli.errors import MusrError
 
@@ -97,7 +97,7 @@ class AudioWriter:
                 self._held = self._undo.enter_context(held)
 
     def write(self, block: Samples) -> None:
-        """Append [C, n].
+        """Append [C, n], channels in the order of WAV.
 
         Raises:
             MusrError: the disk is full, whoever read the stream is gone, or a sample is not finite.
@@ -272,6 +272,7 @@ class _LibsndfileEncoder:
     def __init__(self, file: BinaryIO, form: _Form) -> None:
         self._file, self._holds, self._bits = file, CONTAINERS[form.container], bits_of(form.subtype)
         self._form, self._is_empty = form, True
+        self._order = stored_order(form.container, form.channels)
         quality = {} if self._holds.quality is None else {"compression_level": self._holds.quality}
         front = id3.encode_tag(form.tags) if form.container == "MP3" else b""
         file.write(front)
@@ -290,6 +291,7 @@ class _LibsndfileEncoder:
                 setattr(self._sound, key, text)
 
     def write(self, block: Samples) -> None:
+        block = block if self._order is None else block[list(self._order)]
         if self._bits:
             self._sound.write_frames(wav.quantise(block.T, self._bits) << (32 - self._bits))
         else:

@@ -312,7 +312,6 @@ class TestKilled:
 TO_STDOUT = """
 import sys, numpy as np
 from musr_cli.audio.writing import AudioWriter
-from tests.audio.conftest import write_audio
 x = np.round(np.random.default_rng(0).uniform(-1, 1, (2, 70000)) * 32000) / 32768
 with AudioWriter("-", 48000, 2, sys.argv[1], sys.argv[2], tags={"title": "T"}) as writer:
     for block in np.array_split(x, 5, axis=1):
