@@ -13,7 +13,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musr_models.contract import Band, ModelError, Network, Output
-from musr_models.texture import CONTEXT_FRAMES, RELATIVE_FLOOR, band_power, copy_up, smooth_frames, texture_stft
+from musr_models.texture import (
+    CONTEXT_FRAMES,
+    RELATIVE_FLOOR,
+    band_power,
+    copy_up,
+    local_level,
+    smooth_frames,
+    texture_stft,
+)
 from musr_models.transforms import Stft
 
 # The windowed sinc that finds values between samples: taps on each side, and the Kaiser parameter of its window.
@@ -195,8 +203,8 @@ class Sbr(Network):
         bottom, top = (max(round(part * cutoff_bin), 1) for part in self.fit_range)
         top = max(top, bottom + 2)
         power = band_power(x[..., bottom:top, :])
-        level = smooth_frames(power.mean(dim=-2, keepdim=True), self.frames)
-        relative = power / torch.where(level > 0, level, torch.ones_like(level))
+        level = local_level(power, self.frames)
+        relative = power / torch.where(level > 0, level, 1)
         log_power = smooth_frames(torch.log(relative + RELATIVE_FLOOR), self.frames)
         octave = torch.log2(torch.arange(bottom, x.shape[-2], device=x.device) / top)
         edge, slope = _line(log_power, octave[: top - bottom])

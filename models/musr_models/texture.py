@@ -23,8 +23,8 @@ FRAME_S = 0.0445
 SMOOTHING_HZ = 300.0
 # ... and over this many frames, one each side: onsets stay as sharp as the envelope that is put on them.
 SMOOTHING_FRAMES = 3
-# Power, relative to the mean of the low band, below which a bin counts as empty (−120 dB): music falls by less from its bass
-# to its treble, and the round-off of an STFT in single precision lies at −140 dB.
+# Power, relative to the mean of the low band, below which a bin counts as empty (−120 dB): music falls by less from its
+# bass to its treble, and the round-off of an STFT in single precision lies at −140 dB.
 RELATIVE_FLOOR = 1e-12
 # The input may fall off on its way to the band edge; the texture is taken from below this fraction of it ...
 SOURCE_TOP = 0.9
@@ -116,7 +116,12 @@ def smooth_frames(x: Tensor, frames: int) -> Tensor:
 
 def smooth_bins(x: Tensor, half_width: int) -> Tensor:
     """Mean of [..., F, N] over bins, weighted by a triangle of that half-width; over fewer at the ends."""
-    box = half_width | 1
-    for _ in range(2):
-        x = F.avg_pool2d(x, (box, 1), stride=1, padding=(box // 2, 0), count_include_pad=False)
-    return x
+    return _mean_of_neighbours(_mean_of_neighbours(x, half_width // 2), half_width // 2)
+
+
+def _mean_of_neighbours(x: Tensor, each_side: int) -> Tensor:
+    bins = torch.arange(x.shape[-2], device=x.device)
+    first, end = (bins - each_side).clamp_min(0), (bins + each_side + 1).clamp_max(len(bins))
+    # differences of running sums: the cost does not grow with the width
+    sums = F.pad(x.cumsum(dim=-2), (0, 0, 1, 0))
+    return (sums.index_select(-2, end) - sums.index_select(-2, first)) / (end - first)[:, None]
