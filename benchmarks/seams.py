@@ -2,8 +2,8 @@
 
     python benchmarks/seams.py --data FOLDER [--models gan,sbr] [--clips 2] [--seconds 6] [--phases native,random]
 
-Each clip is cut to the awkward lengths of each chunk size (one sample less, as long, one more, and the whole clip; 1 sample
-too), low-passed at the model's edge by resampling, and restored in fp32 with this chunk size and in one piece.
+Each clip is low-passed at the model's edge by resampling, cut to lengths awkward for each chunk size (1 sample,
+one less than a chunk, a chunk, one more, the whole clip), and restored in fp32 with this chunk size and in one piece.
 """
 
 from __future__ import annotations
@@ -77,20 +77,13 @@ def lengths(samples: int, chunk: int) -> list[int]:
     return sorted({n for n in (1, chunk - 1, chunk, chunk + 1, samples) if 0 < n <= samples})
 
 
-def measure(
-    variants: Sequence[Variant], clips: Sequence[Clip], phases: Sequence[str], seconds: float
-) -> Iterator[Seam]:
-    """Everything against everything; a phase that a model cannot have is passed over."""
-    for variant in variants:
-        for clip in clips:
-            x = low_band(clip, variant, seconds)
-            for phase in phases:
-                for chunk_s in CHUNKS_S:
-                    try:
-                        for samples in lengths(x.shape[-1], round(chunk_s * variant.band.sample_rate)):
-                            yield compare(x[:, :samples], variant, phase, chunk_s)
-                    except UnavailableError:
-                        continue
+def measure(variant: Variant, phase: str, clips: Sequence[Clip], seconds: float) -> Iterator[Seam]:
+    """Every clip, chunk size and length."""
+    for clip in clips:
+        x = low_band(clip, variant, seconds)
+        for chunk_s in CHUNKS_S:
+            for samples in lengths(x.shape[-1], round(chunk_s * variant.band.sample_rate)):
+                yield compare(x[:, :samples], variant, phase, chunk_s)
 
 
 def print_row(seams: Sequence[Seam]) -> None:
@@ -120,9 +113,12 @@ def main() -> None:
     every: list[Seam] = []
     for variant in all_variants(options.models.split(",") if options.models else None):
         for phase in options.phases.split(","):
-            seams = list(measure([variant], clips, [phase], options.seconds))
-            if seams:
-                print_row(seams)
+            try:
+                seams = list(measure(variant, phase, clips, options.seconds))
+            except UnavailableError as error:
+                print(f"| {variant} | {phase} | {error} | | |")
+                continue
+            print_row(seams)
             every += seams
     print(f"\nworst of {len(every)}: {min(seam.output_db for seam in every):.0f} dB")
 

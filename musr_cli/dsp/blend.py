@@ -104,9 +104,9 @@ class Blender:
         """
         low = min(int(self.slope_hz * stft.n_fft / self.sample_rate) + 1, cutoff_bin)
         boost, rest = _slope(estimate, spectrum, low, cutoff_bin)
-        target, own = estimate[..., cutoff_bin:, :], spectrum[..., cutoff_bin:, :].abs()
-        above = target - own if coherent else _power_difference(target, own)
-        return Missing(low, boost, torch.cat([rest, above.clamp_min(0)], dim=-2))
+        target, own = estimate[..., cutoff_bin:, :], power_of(spectrum[..., cutoff_bin:, :])
+        above = (target - own.sqrt()).clamp_min(0) if coherent else _missing_power(target.square(), own).sqrt()
+        return Missing(low, boost, torch.cat([rest, above], dim=-2))
 
     def assemble(self, missing: Missing, spectrum: Tensor, stft: Stft) -> Tensor:
         """Whole complex spectrum [B, C, F, N] of what is to be added, ready for the inverse and for `highpass`.
@@ -123,11 +123,16 @@ class Blender:
         return F.pad(joined / gain.clamp_min(1 / LARGEST_COMPENSATION), (0, 0, missing.low, 0))
 
 
+def power_of(spectrum: Tensor) -> Tensor:
+    """|spectrum|², twice as fast as by way of the magnitude."""
+    return spectrum.real.square() + spectrum.imag.square()
+
+
 def _slope(estimate: Tensor, spectrum: Tensor, low: int, cutoff_bin: int) -> tuple[Tensor, Tensor]:
     """What the bins `low` … `cutoff_bin` − 1 lack [B, C, S, N]: a boost of the input, and the magnitude of the rest."""
     lowest, highest = max(low - EDGE_BINS, 0), min(cutoff_bin + EDGE_BINS, spectrum.shape[-2])
     near = spectrum[..., lowest:highest, :]
-    power = near.real.square() + near.imag.square()
+    power = power_of(near)
     below = power[..., : low - lowest, :].mean(dim=-2, keepdim=True)
     above = estimate[..., cutoff_bin:highest, :].square().mean(dim=-2, keepdim=True)
     share = torch.linspace(0, 1, cutoff_bin - low + 2, device=power.device)[1:-1, None]
@@ -138,12 +143,12 @@ def _slope(estimate: Tensor, spectrum: Tensor, low: int, cutoff_bin: int) -> tup
         .sqrt()
     )
     gain = (target / level).clamp(1.0, LARGEST_BOOST)
-    return (gain - 1) * spectrum[..., low:cutoff_bin, :], _power_difference(target, gain * level)
+    rest = _missing_power(target.square(), (gain * level).square())
+    return (gain - 1) * spectrum[..., low:cutoff_bin, :], rest.sqrt()
 
 
-def _power_difference(target: Tensor, own: Tensor) -> Tensor:
-    """Magnitude that must be added in power to `own`; 0 where it is there already."""
-    return (target.square() - own.square()).clamp_min(0).sqrt()
+def _missing_power(target: Tensor, own: Tensor) -> Tensor:
+    return (target - own).clamp_min(0)
 
 
 def _smooth(power: Tensor, reach: int) -> Tensor:

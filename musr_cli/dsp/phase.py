@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from musr_cli.dsp.blend import power_of
 from musr_models.contract import Band
 from musr_models.transforms import Stft
 
@@ -28,6 +29,7 @@ FLOOR_DB = -90.0
 """Level, against the strongest bin of the frame, below which a bin is round-off and its phase means nothing."""
 
 _PHASE_STEPS = 4096
+_TINY_POWER = 1e-37
 
 
 @dataclass(frozen=True)
@@ -188,19 +190,18 @@ PHASES: dict[str, PhaseSource] = {
 
 def unit_phasors(spectrum: Tensor) -> Tensor:
     """exp(j · phase); 0 where the spectrum is 0."""
-    return spectrum / spectrum.abs().clamp_min(torch.finfo(torch.float32).tiny)
+    return spectrum * power_of(spectrum).clamp_min(_TINY_POWER).rsqrt()
 
 
 def _phasors(observed: Observed, bins: Tensor) -> Tensor:
     """Unit phasors [B, C, len(bins), N] of the input in `bins`; random ones where it has only round-off there."""
-    magnitudes = observed.spectrum.abs()
-    floor = magnitudes.amax(dim=-2, keepdim=True) * 10 ** (FLOOR_DB / 20)
-    bins = bins.to(magnitudes.device)
-    source, level = observed.spectrum.index_select(-2, bins), magnitudes.index_select(-2, bins)
+    power = power_of(observed.spectrum)
+    floor = power.amax(dim=-2, keepdim=True) * 10 ** (FLOOR_DB / 10)
+    bins = bins.to(power.device)
+    source, level = observed.spectrum.index_select(-2, bins), power.index_select(-2, bins)
+    phasors = source * level.clamp_min(_TINY_POWER).rsqrt()
     audible = level > floor
-    if bool(audible.all()):
-        return source / level
-    return torch.where(audible, source / level.clamp_min(torch.finfo(torch.float32).tiny), _random_phasors(observed))
+    return phasors if bool(audible.all()) else torch.where(audible, phasors, _random_phasors(observed))
 
 
 def _random_phasors(observed: Observed) -> Tensor:
