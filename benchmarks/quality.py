@@ -1,6 +1,6 @@
 """Quality of every model on real music: the README's tables beside tables I and II of Dai et al. 2021.
 
-    python benchmarks/quality.py --data FOLDER [--models gan,envelope] [--seconds 20] [--csv FILE]
+    python benchmarks/quality.py --data FOLDER [--models gan,envelope] [--seconds 20] [-j 2] [--csv FILE]
 
 Each clip is brought to the output rate, then to rate / ratio (soxr VHQ), and restored from there through the whole
 chain. Intervals are 95 % bootstrap intervals over sources (the piece's project, from manifest.csv beside or in the
@@ -12,11 +12,15 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from clips import Clip, find_clips
@@ -56,20 +60,20 @@ class Row:
     values: dict[str, float]
 
 
-def measure(clips: Sequence[Clip], models: Sequence[str], phase: str | None, seconds: float) -> Iterator[Row]:
-    """Restore every clip with every model for every task."""
-    for clip in clips:
-        audio, own_rate = clip.read(seconds)
-        for rate, ratio in TASKS:
-            if own_rate < rate:
-                continue
-            ref = resample(audio, own_rate, rate)
-            low_rate = rate // ratio
-            low = resample(ref, rate, low_rate)
-            plain = resample(low, low_rate, rate)
-            for model in models:
-                restored, _ = enhance(low, low_rate, Settings(model=model, rate=rate, phase=phase))
-                yield Row(rate, ratio, model, clip, score(ref, restored, plain, rate, ratio))
+def measure(clip: Clip, models: Sequence[str], phase: str | None, seconds: float) -> list[Row]:
+    """Restore one clip with every model for every task."""
+    rows = []
+    audio, own_rate = clip.read(seconds)
+    for rate, ratio in TASKS:
+        if own_rate < rate:
+            continue
+        ref = resample(audio, own_rate, rate)
+        low = resample(ref, rate, rate // ratio)
+        plain = resample(low, rate // ratio, rate)
+        for model in models:
+            restored, _ = enhance(low, rate // ratio, Settings(model=model, rate=rate, phase=phase))
+            rows.append(Row(rate, ratio, model, clip, score(ref, restored, plain, rate, ratio)))
+    return rows
 
 
 def score(
@@ -165,14 +169,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each clip")
     parser.add_argument("--tier", help="only clips of this tier, such as A")
     parser.add_argument("--csv", type=Path)
+    parser.add_argument("-j", "--jobs", type=int, default=2)
     options = parser.parse_args()
     models = options.models.split(",")
     clips = [clip for clip in find_clips(options.data) if options.tier in (None, clip.tier)]
-    rows = []
-    for row in measure(clips, models, options.phase, options.seconds):
-        rows.append(row)
-        print(f"\r{row.clip.file[-50:]:50} ×{row.ratio} {row.rate} {row.model:10}", end="", file=sys.stderr)
-    print(file=sys.stderr)
+    rows: list[Row] = []
+    work = partial(measure, models=models, phase=options.phase, seconds=options.seconds)
+    with ProcessPoolExecutor(options.jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        for done, part in enumerate(pool.map(work, clips), start=1):
+            rows += part
+            print(f"{done}/{len(clips)} {clips[done - 1].file}", file=sys.stderr)
     print_tables(rows, models)
     if options.csv:
         write_csv(options.csv, rows)
