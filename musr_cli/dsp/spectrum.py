@@ -67,7 +67,9 @@ class LongTermSpectrum:
         A signal shorter than one frame is padded with zeros; an empty one has no power anywhere.
         """
         if self.frames == 0 and self._rest is not None and self._rest.shape[-1]:
-            self._add(np.pad(self._rest, ((0, 0), (0, self.n_fft - self._rest.shape[-1]))))
+            missing = self.n_fft - self._rest.shape[-1]
+            # in the middle of the frame: its ends have no weight
+            self._add(np.pad(self._rest, ((0, 0), (missing // 2, missing - missing // 2))))
         sums = self._sums[self.exponents.index(exponent)]
         return np.asarray((sums / max(self.frames, 1)) ** (1 / exponent))
 

@@ -42,6 +42,8 @@ class Statistics:
 
     def push(self, block: NDArray[np.floating]) -> None:
         """Take the next block [C, n]."""
+        if not block.shape[-1]:
+            return
         self.frames += block.shape[-1]
         magnitude = np.abs(block)
         self.peak = max(self.peak, float(magnitude.max(initial=0.0)))

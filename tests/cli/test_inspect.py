@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from musr_cli import degrade
+from musr_cli.app import app
+
+RATE = 44_100
+
+
+def musr(*args: str | Path):
+    return CliRunner().invoke(app, ["inspect", *map(str, args)])
+
+
+def report(path: Path) -> dict:
+    result = musr(path, "--json")
+    assert result.exit_code == 0, result.stderr
+    (told,) = json.loads(result.stdout)["files"]
+    return told
+
+
+@pytest.fixture
+def song(tmp_path, music):
+    path = tmp_path / "song.flac"
+    x = np.concatenate([np.zeros((2, RATE // 2), np.float32), music(RATE, 2.0)], axis=-1)
+    soundfile.write(path, x.T, RATE)
+    return path
+
+
+def test_everything_about_a_file(song):
+    told = report(song)
+    assert (told["container"], told["subtype"], told["bits"]) == ("FLAC", "PCM_16", 16)
+    assert (told["sample_rate"], told["channels"], told["samples"], told["duration_s"]) == (RATE, 2, 110250, 2.5)
+    assert told["peak_dbfs"] == pytest.approx(20 * np.log10(0.5), abs=0.01)
+    assert told["rms_dbfs"] < told["peak_dbfs"]
+    assert -40 < told["loudness_lufs"] < -6
+    assert told["leading_silence_s"] == pytest.approx(0.5, abs=0.02)
+    assert told["clipped_runs"] == 0
+
+
+def test_a_lost_band_is_found_and_what_would_bring_it_back(tmp_path, music):
+    how = degrade.Degradation("elliptic", 6000.0, 8)
+    x = degrade.apply(music(RATE, 3.0), RATE, how)
+    soundfile.write(tmp_path / "low.wav", x.T, RATE)
+    told = report(tmp_path / "low.wav")
+    edge = told["band_edge"]
+    assert edge["cutoff_hz"] == pytest.approx(degrade.edge(how, RATE), rel=0.03)
+    assert not edge["full_band"]
+    assert told["restorations"][0]["sample_rate"] == RATE
+    assert told["restorations"][0]["from_hz"] == pytest.approx(edge["cutoff_hz"])
+    assert "linear" in told["restorations"][0]["models"]
+
+
+def test_a_low_rate_leaves_room_above(tmp_path, music):
+    soundfile.write(tmp_path / "low.wav", music(22050, 2.0).T, 22050)
+    first = report(tmp_path / "low.wav")["restorations"][0]
+    assert first["sample_rate"] == 44100
+    assert first["from_hz"] < 11025
+
+
+def test_clipping_is_counted(tmp_path):
+    x = np.clip(2 * np.sin(2 * np.pi * 100 * np.arange(RATE) / RATE), -1, 32767 / 32768)
+    soundfile.write(tmp_path / "loud.wav", x, RATE)
+    assert report(tmp_path / "loud.wav")["clipped_runs"] == 200
+
+
+@pytest.mark.parametrize("samples", [0, 1])
+def test_next_to_nothing_can_be_looked_at(tmp_path, samples):
+    soundfile.write(tmp_path / "short.wav", np.zeros(samples), RATE)
+    told = report(tmp_path / "short.wav")
+    assert told["samples"] == samples
+    assert told["peak_dbfs"] is None
+    assert told["band_edge"]["full_band"]
+    assert musr(tmp_path / "short.wav").exit_code == 0
+
+
+def test_people_get_lines_on_stdout(song):
+    result = musr(song)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for word in ("song.flac", "FLAC PCM_16, 44100 Hz", "peak -6.0 dBFS", "clipping  none", "band ", "restore "):
+        assert word in result.stdout
+
+
+def test_one_bad_file_does_not_hide_the_others(tmp_path, song):
+    (tmp_path / "bad.wav").write_bytes(b"not audio at all")
+    result = musr(tmp_path / "bad.wav", song)
+    assert result.exit_code == 3
+    assert "song.flac" in result.stdout
+    assert result.stderr.count("\n") == 1
+    assert "bad.wav" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["missing.wav", "."])
+def test_what_cannot_be_read_is_one_line(tmp_path, name):
+    result = musr(tmp_path / name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_pipe_can_be_looked_at(run_musr, tmp_path, music):
+    soundfile.write(tmp_path / "song.wav", music(16000, 1.0).T, 16000)
+    result = run_musr("inspect", "-", "--json", input=(tmp_path / "song.wav").read_bytes())
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["files"][0]["sample_rate"] == 16000
