@@ -58,8 +58,8 @@ class AudioInfo:
         path: of the file; "-" for standard input.
         sample_rate: in Hz.
         channels: how many.
-        frames: samples per channel; None where only reading to the end can tell (a stream, a FLAC without length). An
-            Ogg or a damaged MP3 may turn out a little shorter.
+        frames: samples per channel; None for a stream that does not say. An Ogg or a damaged MP3 may turn out a little
+            shorter.
         container: a name of `CONTAINERS`.
         subtype: libsndfile's name of the samples, such as "PCM_16" or "VORBIS".
         tags: "title", "artist", "album", "comment", "copyright", "date", "genre", "license", "software",
