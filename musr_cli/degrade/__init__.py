@@ -1,7 +1,17 @@
 """Lost bands: `sample(seed, rate)` draws a degradation, `apply(x, rate, d)` does it, `edge(d, rate)` tells its edge."""
 
 from musr_cli.degrade.chain import Chain, Wish
-from musr_cli.degrade.degradation import ALL_FAMILIES, FAMILIES, RESAMPLE, Degradation, apply, check, edge, sample
+from musr_cli.degrade.degradation import (
+    ALL_FAMILIES,
+    FAMILIES,
+    RESAMPLE,
+    Degradation,
+    apply,
+    check,
+    edge,
+    response,
+    sample,
+)
 from musr_cli.degrade.files import Outcome, degrade_file
 from musr_cli.degrade.streaming import apply_blocks
 
@@ -18,5 +28,6 @@ __all__ = [
     "check",
     "degrade_file",
     "edge",
+    "response",
     "sample",
 ]

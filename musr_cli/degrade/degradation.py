@@ -146,13 +146,18 @@ def check(degradation: Degradation, sample_rate: int) -> None:
 
 @lru_cache(maxsize=512)
 def edge(degradation: Degradation, sample_rate: int) -> float:
-    """The −12 dB point, in Hz, of what `apply` leaves of white noise (so images of a poor resampler count)."""
+    """The −12 dB point of `response` in Hz: where the band ends."""
+    return edge_of(*response(degradation, sample_rate))
+
+
+def response(degradation: Degradation, sample_rate: int) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """What `apply` leaves of white noise (images of a poor resampler count): frequencies in Hz and linear gains."""
     check(degradation, sample_rate)
     if degradation.family in IIR_FAMILIES:
-        return edge_of(*sections_response(_sections(degradation, sample_rate), degradation.causal, sample_rate))
+        return sections_response(_sections(degradation, sample_rate), degradation.causal, sample_rate)
     probe = _noise() if degradation.family in CODECS else _impulses()
     gain = np.sqrt(_power(apply(probe, sample_rate, degradation)) / _power(probe))
-    return edge_of(np.fft.rfftfreq(_PROBE_SAMPLES, 1 / sample_rate), gain)
+    return np.fft.rfftfreq(_PROBE_SAMPLES, 1 / sample_rate), gain
 
 
 def _power(x: Array) -> NDArray[np.float64]:

@@ -1,7 +1,4 @@
-"""Where the band of a recording ends.
-
-First cut: looks for the last steep fall of the long-term spectrum, after which nothing comes back.
-"""
+"""Where the band of a recording ends: one pass over it, constant memory, whatever the filter was."""
 
 from __future__ import annotations
 
@@ -10,14 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from musr_cli.dsp.filters import EDGE_DB
+from musr_cli.dsp.edge_network import BANDS, BANDS_PER_OCTAVE, EXPONENTS, LOWEST_HZ, band_powers, features, run
 from musr_cli.dsp.spectrum import LongTermSpectrum
 
-_EXPONENT = 0.25
-_LOWEST_HZ = 400.0
-_BANDS_PER_OCTAVE = 24
-_FALL_DB = 25.0
-_SPAN = 8
+TOLERANCE_HZ = 200.0
+TOLERANCE = 0.03
+"""An edge counts as right within the larger of the two (the second is relative)."""
+
+SILENCE_DENSITY = 1e-18
+"""Power density (full scale² per Hz) below which there is nothing to look at: less than 24-bit noise."""
+
+_STEPS = 8
+_GRID = np.arange(0, BANDS - 1, 1 / _STEPS)
+_GRID_HZ = LOWEST_HZ * 2 ** (_GRID / BANDS_PER_OCTAVE)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class BandEdge:
     Attributes:
         cutoff_hz: −12 dB point of the long-term response in Hz; the Nyquist frequency where no edge was found.
         slope_hz: where the response begins to fall (about −1 dB), in Hz.
-        confidence: 0 to 1: the share of such answers that are right within max(200 Hz, 3 %).
+        confidence: 0 to 1: how often such an answer is right, an edge within max(200 Hz, 3 %).
         full_band: no edge was found.
     """
 
@@ -41,41 +43,33 @@ class EdgeDetector:
     """Finds the band edge of a stream of blocks.
 
     Args:
-        sample_rate: in Hz.
+        sample_rate: in Hz. Edges above 23 kHz are not looked for.
     """
 
     def __init__(self, sample_rate: int) -> None:
         self._nyquist_hz = sample_rate / 2
-        self._spectrum = LongTermSpectrum(sample_rate, (_EXPONENT,))
+        self._spectrum = LongTermSpectrum(sample_rate, EXPONENTS)
 
     def push(self, block: NDArray[np.floating]) -> None:
         """Take the next block [C, n]."""
         self._spectrum.push(block)
 
     def result(self) -> BandEdge:
-        """The band edge of everything pushed so far."""
-        centres_hz, levels_db = self._bands()
-        full = BandEdge(self._nyquist_hz, self._nyquist_hz, 0.5, full_band=True)
-        if len(levels_db) < 3 * _SPAN or levels_db.max() < -180:
-            return BandEdge(self._nyquist_hz, self._nyquist_hz, 0.0, full_band=True)
-        for index in range(_SPAN, len(levels_db) - 2):
-            below = np.median(levels_db[index - _SPAN : index])
-            if below - levels_db[index + 1 :].max() >= _FALL_DB and below > -140:
-                return self._at(index, centres_hz, levels_db - below)
-        return full
+        """The band edge of everything pushed so far; full band with confidence 0 where that is silent."""
+        density = np.stack([self._spectrum.mean(exponent) for exponent in EXPONENTS])
+        if density.max() < SILENCE_DENSITY:
+            return self._full_band(0.0)
+        powers = band_powers(density, self._spectrum.frequencies_hz)
+        edge, none, octaves = run(features(powers, self._nyquist_hz))
+        if none >= edge.sum():
+            return self._full_band(none)
+        position, confidence = _most_likely(edge)
+        cutoff_hz = float(LOWEST_HZ * 2 ** (position / BANDS_PER_OCTAVE))
+        slope_hz = cutoff_hz * 2 ** -float(np.interp(position, np.arange(BANDS), octaves))
+        return BandEdge(cutoff_hz, slope_hz, confidence, full_band=False)
 
-    def _at(self, index: int, centres_hz: NDArray[np.float64], levels_db: NDArray[np.float64]) -> BandEdge:
-        fall = index - _SPAN + int(np.argmax(levels_db[index - _SPAN : index + 2] < EDGE_DB))
-        start = max(0, fall - int(np.argmax(levels_db[fall::-1] > -1.0)))
-        return BandEdge(float(centres_hz[fall]), float(centres_hz[start]), 0.5, full_band=False)
-
-    def _bands(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Centres in Hz and levels in dB of narrow bands up to the Nyquist frequency."""
-        octaves = max(0.0, np.log2(self._nyquist_hz / _LOWEST_HZ))
-        edges_hz = _LOWEST_HZ * 2 ** (np.arange(int(octaves * _BANDS_PER_OCTAVE) + 1) / _BANDS_PER_OCTAVE)
-        bins = np.searchsorted(self._spectrum.frequencies_hz, edges_hz)
-        power = np.add.reduceat(self._spectrum.mean(_EXPONENT), bins)[:-1] / np.maximum(np.diff(bins), 1)
-        return np.sqrt(edges_hz[1:] * edges_hz[:-1]), 10 * np.log10(power + 1e-20)
+    def _full_band(self, confidence: float) -> BandEdge:
+        return BandEdge(self._nyquist_hz, self._nyquist_hz, confidence, full_band=True)
 
 
 def detect(x: NDArray[np.floating], sample_rate: int) -> BandEdge:
@@ -83,3 +77,19 @@ def detect(x: NDArray[np.floating], sample_rate: int) -> BandEdge:
     detector = EdgeDetector(sample_rate)
     detector.push(x)
     return detector.result()
+
+
+def _most_likely(probability: NDArray[np.floating]) -> tuple[float, float]:
+    """Position (in bands) of the edge and probability that it is right: where most lies within the tolerance.
+
+    Args:
+        probability: that the edge lies in each band [bands].
+    """
+    density = np.interp(_GRID, np.arange(BANDS), probability) / _STEPS
+    total = np.concatenate([[0.0], np.cumsum(density)])
+    tolerance_hz = np.maximum(TOLERANCE_HZ, TOLERANCE * _GRID_HZ)
+    first, last = np.searchsorted(_GRID_HZ, _GRID_HZ - tolerance_hz), np.searchsorted(_GRID_HZ, _GRID_HZ + tolerance_hz)
+    mass = total[last] - total[first]
+    best = int(np.argmax(mass))
+    near = slice(int(first[best]), int(last[best]))
+    return float(_GRID[near] @ density[near] / density[near].sum()), min(1.0, float(mass[best]))
