@@ -20,6 +20,9 @@ from musr_models.transforms import Stft
 STOPBAND_DB = 100.0
 """Attenuation of the high-pass at and below the start of the slope: 80 dB, and room for estimates above the input."""
 
+TRANSITION_SHARE = 1 / 3
+"""Width of the high-pass's transition as a share of the input's slope: what is missing begins early in the slope."""
+
 NARROWEST_HZ = 50.0
 """Narrowest transition. Sharper edges keep a dip this wide; a narrower filter would ring for longer than 0.1 s."""
 
@@ -52,7 +55,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Blender:
-    """High-passes estimates: nothing at and below `slope_hz`, everything from `cutoff_hz` on, linear phase, no delay.
+    """High-passes estimates: nothing up to `slope_hz`, everything from well before `cutoff_hz`; no phase, no delay.
 
     Attributes:
         sample_rate: in Hz.
@@ -67,8 +70,9 @@ class Blender:
     @property
     def _transition(self) -> tuple[float, float]:
         """Stop- and pass-band edge in Hz, `NARROWEST_HZ` apart at least."""
-        passing = min(max(self.cutoff_hz, self.slope_hz + NARROWEST_HZ), self.sample_rate / 2)
-        return min(self.slope_hz, passing - NARROWEST_HZ), passing
+        width = max(TRANSITION_SHARE * (self.cutoff_hz - self.slope_hz), NARROWEST_HZ)
+        stop = min(self.slope_hz, self.sample_rate / 2 - width)
+        return stop, stop + width
 
     @property
     def context(self) -> int:

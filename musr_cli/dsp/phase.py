@@ -155,6 +155,26 @@ class Random(PhaseSource):
         return magnitude * _random_phasors(observed)
 
 
+class Native(PhaseSource):
+    """The phase that a complex network gives its own estimate; random below the bin from which that counts.
+
+    Args:
+        estimate: complex spectrum [B, C, F, N].
+        cutoff_bin: first bin that was estimated.
+    """
+
+    def __init__(self, estimate: Tensor, cutoff_bin: int) -> None:
+        self._estimate, self._cutoff_bin = estimate, cutoff_bin
+
+    def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
+        """See `PhaseSource.apply`."""
+        below = self._cutoff_bin - observed.low
+        phased = magnitude * _unit_phasors(self._estimate[..., observed.low :, :])
+        if below:
+            phased[..., :below, :] = magnitude[..., :below, :] * _random_phasors(observed)[:below]
+        return phased
+
+
 class GriffinLim(PhaseSource):
     """Iterated projection onto spectra that signals can have (Griffin & Lim 1984), from the flipped phase.
 
@@ -174,7 +194,7 @@ class GriffinLim(PhaseSource):
         missing = Flip().apply(magnitude, observed)
         for _ in range(self.iterations):
             signal = stft.synthesise(torch.cat([known, missing], dim=-2), samples)
-            missing = magnitude * unit_phasors(stft.analyse(signal)[..., observed.low :, :])
+            missing = magnitude * _unit_phasors(stft.analyse(signal)[..., observed.low :, :])
         return missing
 
 
@@ -188,7 +208,7 @@ PHASES: dict[str, PhaseSource] = {
 """Every phase source by the name that `--phase` takes; "native" is the network's own and needs none."""
 
 
-def unit_phasors(spectrum: Tensor) -> Tensor:
+def _unit_phasors(spectrum: Tensor) -> Tensor:
     """exp(j · phase); 0 where the spectrum is 0."""
     return spectrum * power_of(spectrum).clamp_min(_TINY_POWER).rsqrt()
 

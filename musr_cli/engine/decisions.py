@@ -165,7 +165,11 @@ def choose_network(model: str | Path, edge: Edge | None, rates: Rates, *, is_exp
             return None
         fitting = (band for band in wanted if any(registry.fits(card, band) for card in cards))
         band = next(fitting, wanted[0])
-        return Choice(registry.load(model, band), band, _warning(band, edge))
+        network = registry.load(model, band)
+        if edge and network.ratio is None and network.transform(band):
+            # spectral networks for any edge are told the real one; interpolations, whose samples there were
+            band = Band(rates.work, edge.cutoff_hz)
+        return Choice(network, band, _warning(band, edge))
     except ModelError as error:
         raise UnavailableError(str(error)) from error
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musr_cli.dsp.blend import Blender
-from musr_cli.dsp.phase import Observed, PhaseSource, unit_phasors
+from musr_cli.dsp.phase import Native, Observed, PhaseSource
 from musr_models.contract import Band, Network
 from musr_models.transforms import Stft
 
@@ -116,12 +116,9 @@ class HighBand:
         coherent = self._phase is not None and self._phase.coherent
         magnitude = estimate.abs() if estimate.is_complex() else estimate
         missing = self._blender.missing(magnitude, spectrum, stft, cutoff_bin, coherent)
-        if self._phase is None:
-            phased = missing.magnitude * unit_phasors(estimate[..., missing.low :, :])
-        else:
-            edge = Band(self._band.sample_rate, self._blender.cutoff_hz)
-            observed = Observed(signal, spectrum, edge, stft, missing.low, first, self._seed)
-            phased = self._phase.apply(missing.magnitude, observed)
+        edge = Band(self._band.sample_rate, self._blender.cutoff_hz)
+        observed = Observed(signal, spectrum, edge, stft, missing.low, first, self._seed)
+        phased = (self._phase or Native(estimate, cutoff_bin)).apply(missing.magnitude, observed)
         return self._blender.assemble(missing, phased, stft)
 
     @property

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from musr_cli.dsp.phase import PHASES, Flip, GriffinLim, Observed, Random
+from musr_cli.dsp.phase import PHASES, Flip, GriffinLim, Native, Observed, Random
 from musr_models.contract import Band
 from musr_models.transforms import Stft
 
@@ -157,6 +157,15 @@ def test_band_limited_takes_the_phase_of_the_slope_and_is_random_below_it() -> N
     far = (..., slice(60, None), slice(4, -4))
     phased = PHASES["band-limited"].apply(magnitudes(empty), empty)
     assert torch.equal(phased[far], Random().apply(magnitudes(empty), empty)[far])
+
+
+def test_a_network_s_own_phase_counts_where_it_estimates() -> None:
+    observed = replace(observe(noise()), low=100)
+    estimate = observed.stft.analyse(noise(seed=1))
+    phased = Native(estimate, cutoff_bin=129).apply(torch.ones(1, 1, 157, estimate.shape[-1]), observed)
+    assert torch.allclose(phased[..., 29:, :], estimate[..., 129:, :] / estimate[..., 129:, :].abs(), atol=1e-4)
+    random = Random().apply(torch.ones(phased.shape), observed)
+    assert torch.equal(phased[..., :29, :], random[..., :29, :])
 
 
 def test_griffin_lim_brings_frames_to_agree() -> None:

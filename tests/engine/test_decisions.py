@@ -184,6 +184,9 @@ def choose(model: str, measured: BandEdge, rates: Rates, cutoff: float | None = 
         ("any", full(22050), TWICE, None, 11025, False),
         ("any", edge_at(16000), HIGH, None, 16000, False),
         ("linear", edge_at(16000), HIGH, None, 16000, False),
+        # interpolations take the samples that there were, spectral networks the edge that there is
+        ("linear", full(22050), TWICE, None, 11025, False),
+        ("sbr", full(22050), TWICE, None, MINUS_12_DB * 11025, False),
     ],
 )
 def test_networks_are_chosen_by_ratio_or_edge(
