@@ -19,7 +19,8 @@ def row(card: Card) -> str:
     """One line of the table."""
     ratio = f"×{card.ratio:g}" if card.ratio else "any"
     rates = ", ".join(map(str, card.sample_rates)) or "any"
-    hours = f"{card.training['hours']:g} h, {card.training['steps']} steps"
+    steps = f", {card.training['steps']} steps" if "steps" in card.training else ""
+    hours = f"{card.training['hours']:g} h{steps}"
     size = f"{card.weights.stat().st_size / 1e6:.1f} MB"
     figure = card.metrics["held_out_lsd_hf"]
     cells = (card.name, card.family, ratio, rates, f"{card.training['parameters']:,}", size, hours, f"{figure:.3f}")
