@@ -35,6 +35,9 @@ from musr_models.contract import Band, Network, Output
 PIPE_PREVIEW_S = 30.0
 """How much of a stream is held back to find its band edge."""
 
+CHANNELS_PER_CHUNK = 8
+"""Channels up to which chunks have their full length; with more they are shorter, so that memory stays bounded."""
+
 Progress = Callable[[float], None]
 """Called with the seconds of audio that are done."""
 
@@ -120,7 +123,7 @@ class Enhancer:
             choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
             if edge is None or choice is None:
                 return self._leave(measured, rates, preview)
-            return self._plan(measured, edge, rates, choice, preview)
+            return self._plan(measured, edge, rates, choice, preview, info.channels)
         except (UsageError, UnavailableError) as error:
             raise type(error)(f"{info.name}: {error}") from error
 
@@ -142,7 +145,9 @@ class Enhancer:
             if progress:
                 progress(done / job.sample_rate)
 
-    def _plan(self, measured: BandEdge, edge: Edge, rates: Rates, choice: Choice, preview: Iterable[Block]) -> Job:
+    def _plan(
+        self, measured: BandEdge, edge: Edge, rates: Rates, choice: Choice, preview: Iterable[Block], channels: int
+    ) -> Job:
         settings, network, band = self.settings, choice.network, choice.band
         name = settings.phase or network.default_phase
         restorer = HighBand(
@@ -153,7 +158,8 @@ class Enhancer:
             Arithmetic(self._device, self._is_bf16),
             settings.seed,
         )
-        cut = plan(round(settings.chunk_s * rates.work), restorer.context, restorer.align, rates.work)
+        chunk_s = settings.chunk_s * min(1.0, CHANNELS_PER_CHUNK / channels)
+        cut = plan(round(chunk_s * rates.work), restorer.context, restorer.align, rates.work)
         summary = self._summary(measured, rates) | {
             "network_ratio": round(band.ratio, 3),
             "cutoff_hz": round(edge.nominal_hz),

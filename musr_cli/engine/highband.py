@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +107,8 @@ class HighBand:
         return self._shape(estimate, signal, spectrum, stft, first)
 
     def _run(self, x: Tensor, first: int) -> Tensor:
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=self._is_bf16):
+        # not even a disabled autocast on devices that have none
+        with torch.autocast(self._device.type, dtype=torch.bfloat16) if self._is_bf16 else nullcontext():
             estimate: Tensor = self._network(x, self._band, first)
         return estimate if estimate.is_complex() else estimate.float()
 

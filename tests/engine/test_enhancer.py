@@ -237,6 +237,15 @@ def test_silence_and_constants_get_nothing_added() -> None:
     assert np.allclose(y[:, 4000:-4000], 0.5, atol=1e-5)
 
 
+def test_any_number_of_channels_is_restored_alike() -> None:
+    """More of them than fit into a chunk of full length, each at a level of its own."""
+    x = make_music(8000, 0.5, channels=1)
+    levels = np.linspace(0.1, 1, 40, dtype=np.float32)[:, None]
+    alone, _ = enhance(x, 8000, settings(ratio=2, cutoff=4000.0))
+    together, _ = enhance(levels * x, 8000, settings(ratio=2, cutoff=4000.0, chunk_s=0.3))
+    assert snr_db(levels * alone, together) > 80
+
+
 def test_the_python_interface_is_there_without_asking() -> None:
     x = make_music(8000, 0.2)
     y, rate = musr_cli.enhance(x, 8000, musr_cli.Settings(model="linear", ratio=2))
