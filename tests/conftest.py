@@ -25,9 +25,10 @@ def make_music(
     samples = round(seconds * sample_rate)
     mix = np.zeros((channels, samples))
     for onset in range(0, samples, max(1, sample_rate // 4)):
-        time = np.arange(samples - onset) / sample_rate
+        # after 3 s, 65 dB have decayed
+        time = np.arange(min(samples - onset, 3 * sample_rate)) / sample_rate
         pan = rng.uniform(0.3, 1.0, (channels, 1))
-        mix[:, onset:] += pan * (_tone(rng, time, sample_rate) + _burst(rng, time))
+        mix[:, onset : onset + time.size] += pan * (_tone(rng, time, sample_rate) + _burst(rng, time))
     spectrum = np.fft.rfft(mix) if samples else np.zeros((channels, 1))
     spectrum[:, np.fft.rfftfreq(samples or 1, 1 / sample_rate) > (edge_hz or sample_rate)] = 0
     mix = np.fft.irfft(spectrum, samples) if samples else mix

@@ -74,16 +74,20 @@ def test_a_batch_is_resumed_with_skip_existing(library: Path) -> None:
     assert enhance(library, out, *FAST, "--skip-existing").exit_code == 0
 
 
-def test_processes_make_the_same_files(library: Path) -> None:
-    one, two = library.with_name("one"), library.with_name("two")
-    options = ("--model", "sbr", "--ratio", "2")
-    assert enhance(library, one, *options).exit_code == 3
-    result = enhance(library, two, *options, "--jobs", "2")
-    assert result.exit_code == 3
-    assert "broken.wav" in result.stderr
-    assert files_below(two) == files_below(one) == GOOD
+def test_processes_make_the_same_files_and_tell_the_same(library: Path) -> None:
+    told = []
+    for jobs in ("1", "2"):
+        result = enhance(library, library.with_name(jobs), "--model", "sbr", "--ratio", "2", "--jobs", jobs, "--json")
+        assert result.exit_code == 3
+        assert files_below(library.with_name(jobs)) == GOOD
+        files = json.loads(result.stdout)["files"]
+        told.append(
+            [{key: file[key] for key in ("source", "status", "audio_s", "details", "messages")} for file in files]
+        )
+    assert told[0] == told[1]
     for name in GOOD:
-        assert (one / name).read_bytes() == (two / name).read_bytes()
+        one, two = (library.with_name(jobs) / name for jobs in ("1", "2"))
+        assert one.read_bytes() == two.read_bytes()
 
 
 def test_when_every_file_fails_for_one_reason_that_is_the_exit_code(library: Path) -> None:
