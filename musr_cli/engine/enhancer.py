@@ -164,6 +164,7 @@ class Enhancer:
             "network_ratio": round(band.ratio, 3),
             "cutoff_hz": round(edge.nominal_hz),
             "phase": name,
+            "precision": "bf16" if restorer.is_bf16 else "fp32",
             "context_s": round(restorer.context / rates.work, 3),
             "warnings": [choice.warning] if choice.warning else [],
         }
@@ -184,7 +185,6 @@ class Enhancer:
             "measured_cutoff_hz": round(measured.cutoff_hz),
             "confidence": round(measured.confidence, 2),
             "device": str(self._device),
-            "precision": "bf16" if self._is_bf16 else "fp32",
             "warnings": [],
         }
 

@@ -46,6 +46,7 @@ class HighBand:
     Attributes:
         context: samples per side that an output sample depends on.
         align: chunks must begin at multiples of it.
+        is_bf16: the network runs in bf16.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class HighBand:
         arithmetic = arithmetic or Arithmetic()
         self._device = arithmetic.device
         # a network without trained layers has little to multiply, and interpolation needs every bit
-        self._is_bf16 = arithmetic.is_bf16 and any(True for _ in network.parameters())
+        self.is_bf16 = arithmetic.is_bf16 and any(True for _ in network.parameters())
         self._network = network.eval().to(self._device)
         self._band, self._blender, self._phase, self._seed = band, blender, phase, seed
         own = network.transform(band)
@@ -108,7 +109,7 @@ class HighBand:
 
     def _run(self, x: Tensor, first: int) -> Tensor:
         # not even a disabled autocast on devices that have none
-        with torch.autocast(self._device.type, dtype=torch.bfloat16) if self._is_bf16 else nullcontext():
+        with torch.autocast(self._device.type, dtype=torch.bfloat16) if self.is_bf16 else nullcontext():
             estimate: Tensor = self._network(x, self._band, first)
         return estimate if estimate.is_complex() else estimate.float()
 
