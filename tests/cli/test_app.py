@@ -16,6 +16,7 @@ import musr_cli
 from musr_cli.app import VERBS, app
 from musr_cli.console import emit_json, minutes, report_errors, table
 from musr_cli.errors import MusrError, PartialFailureError, UnavailableError, UsageError
+from musr_cli.store import cache_folder
 from tests.conftest import RunMusr
 
 HEAVY = ("torch", "scipy", "numpy", "soundfile", "soxr", "matplotlib", "musr_models", "musr_cli.engine")
@@ -192,6 +193,14 @@ def test_bars_are_for_terminals(is_terminal: bool, monkeypatch: pytest.MonkeyPat
         return
     for part in ("a[1].wav", "0:30/1:00", "× real time", "0/2 files", "2/2 files"):
         assert part in told.getvalue()
+
+
+def test_one_variable_moves_all_that_musr_keeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MUSR_HOME", raising=False)
+    usual = cache_folder("music")
+    assert usual.is_absolute()
+    monkeypatch.setenv("MUSR_HOME", str(tmp_path))
+    assert cache_folder("music") == tmp_path / "cache" / "music" != usual
 
 
 def test_minutes() -> None:

@@ -151,3 +151,11 @@ def test_contradictory_options_are_refused_in_one_line(low: Path, options: tuple
 def test_json_and_audio_do_not_share_stdout(low: Path) -> None:
     result = enhance(low, "-", *FAST, "--json")
     assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_the_help_names_every_phase() -> None:
+    from musr_cli.dsp.phase import NATIVE, PHASES
+
+    told = " ".join(CliRunner().invoke(app, ["enhance", "-h"]).stdout.replace("│", " ").split())
+    for name in (NATIVE, *PHASES):
+        assert name in told
