@@ -18,7 +18,7 @@ from typing import Any
 import tomli_w
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from musr_models.contract import ModelError, Network
 
@@ -151,7 +151,8 @@ def save_checkpoint(folder: Path, network: Network, card: Card) -> Card:
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{card.name}.safetensors"
     tensors = {name: _as_float16(tensor).contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, weights)
+    # not `save_file`, whose files only their owner can read
+    weights.write_bytes(save(tensors))
     config = getattr(network, "config", None)
     card = dataclasses.replace(
         card,

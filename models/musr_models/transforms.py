@@ -15,7 +15,9 @@ WindowName = Literal["hann", "hamming"]
 @lru_cache(maxsize=32)
 def _window(name: WindowName, length: int, device: torch.device) -> Tensor:
     make = torch.hann_window if name == "hann" else torch.hamming_window
-    return make(length, periodic=True, dtype=torch.float32, device=device)
+    # the engine may ask first: a tensor made in its inference mode could never take part in training
+    with torch.inference_mode(mode=False):
+        return make(length, periodic=True, dtype=torch.float32, device=device)
 
 
 @dataclass(frozen=True)
