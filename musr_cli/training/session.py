@@ -251,8 +251,13 @@ def _describe(recipe: Recipe, clips: _Clips, network: Network, figures: dict[str
             "hours": round(clips.hours, 2),
             "degradation": dataclasses.asdict(recipe.degradation),
             "seed": recipe.seed,
-            "parameters": sum(p.numel() for p in network.parameters()),
+            "parameters": _size(network),
             **figures,
         },
         metrics={} if math.isnan(lsd) else {"held_out_lsd_hf": round(lsd, 3)},
     )
+
+
+def _size(network: Network) -> int:
+    """Number of trained values; a network fitted in closed form keeps them in buffers."""
+    return sum(p.numel() for p in network.parameters()) or sum(b.numel() for b in network.buffers())
