@@ -72,7 +72,7 @@ def test_fades_add_up_to_one(samples: int) -> None:
     assert np.allclose(fade_in(samples) + fade_in(samples)[::-1], 1)
 
 
-def pink(seconds: float = 6.0) -> NDArray[np.float32]:
+def pink(seconds: float = 3.0) -> NDArray[np.float32]:
     """Noise that falls by 6 dB per octave, as music does, [1, T]."""
     spectrum = np.fft.rfft(np.random.default_rng(1).standard_normal(round(seconds * RATE)))
     spectrum /= np.maximum(np.fft.rfftfreq(round(seconds * RATE), 1 / RATE), 100)
