@@ -15,7 +15,7 @@ TOLERANCE = 0.03
 """An edge counts as right within the larger of the two (the second is relative)."""
 
 SILENCE_DENSITY = 1e-18
-"""Power density (full scale² per Hz) below which there is nothing to look at: less than 24-bit noise."""
+"""Power density (full scale² per Hz) of the strongest band below which there is nothing to look at."""
 
 _STEPS = 8
 _GRID = np.arange(0, BANDS - 1, 1 / _STEPS)
@@ -55,11 +55,11 @@ class EdgeDetector:
         self._spectrum.push(block)
 
     def result(self) -> BandEdge:
-        """The band edge of everything pushed so far; full band with confidence 0 where that is silent."""
+        """The edge of everything pushed so far; full band with confidence 0 where that is silent or under 0.1 s."""
         density = np.stack([self._spectrum.mean(exponent) for exponent in EXPONENTS])
-        if density.max() < SILENCE_DENSITY:
-            return self._full_band(0.0)
         powers = band_powers(density, self._spectrum.frequencies_hz)
+        if self._spectrum.frames == 0 or powers.max() < SILENCE_DENSITY:
+            return self._full_band(0.0)
         edge, none, octaves = run(features(powers, self._nyquist_hz))
         if none >= edge.sum():
             return self._full_band(none)

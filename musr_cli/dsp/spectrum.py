@@ -33,7 +33,7 @@ class LongTermSpectrum:
 
     Attributes:
         frequencies_hz: centre of each bin [F].
-        frames: number of frames seen so far.
+        frames: number of whole frames seen so far.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class LongTermSpectrum:
         for first in range(0, frames, _FRAMES_AT_ONCE):
             count = min(_FRAMES_AT_ONCE, frames - first)
             start = first * self.hop
-            self._add(x[:, start : start + (count - 1) * self.hop + self.n_fft])
+            sums, added = self._powers(x[:, start : start + (count - 1) * self.hop + self.n_fft])
+            self._sums += sums
+            self.frames += added
         self._rest = x[:, frames * self.hop :].copy()
 
     def mean(self, exponent: float = 1.0) -> NDArray[np.float64]:
@@ -66,18 +68,18 @@ class LongTermSpectrum:
 
         A signal shorter than one frame is padded with zeros; an empty one has no power anywhere.
         """
+        sums = self._sums
         if self.frames == 0 and self._rest is not None and self._rest.shape[-1]:
             missing = self.n_fft - self._rest.shape[-1]
             # in the middle of the frame: its ends have no weight
-            self._add(np.pad(self._rest, ((0, 0), (missing // 2, missing - missing // 2))))
-        sums = self._sums[self.exponents.index(exponent)]
-        return np.asarray((sums / max(self.frames, 1)) ** (1 / exponent))
+            sums = self._powers(np.pad(self._rest, ((0, 0), (missing // 2, missing - missing // 2))))[0]
+        return np.asarray((sums[self.exponents.index(exponent)] / max(self.frames, 1)) ** (1 / exponent))
 
-    def _add(self, x: NDArray[np.float32]) -> None:
+    def _powers(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float64], int]:
+        """Sums over the frames of [C, n] for each exponent [exponents, F], and the number of frames."""
         from scipy import fft
 
         frames = np.lib.stride_tricks.sliding_window_view(x, self.n_fft, axis=-1)[:, :: self.hop]
         spectrum = fft.rfft(frames * self._window, axis=-1)
         power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=0, dtype=np.float64)
-        self._sums += [np.sum(power**exponent, axis=0) for exponent in self.exponents]
-        self.frames += power.shape[0]
+        return np.stack([np.sum(power**exponent, axis=0) for exponent in self.exponents]), power.shape[0]
