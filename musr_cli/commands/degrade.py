@@ -37,7 +37,7 @@ Order = Annotated[
 Cutoff = Annotated[
     float | None,
     typer.Option(
-        "--cutoff", metavar="HZ", min=1.0, rich_help_panel=_WHAT, show_default=False,
+        "--cutoff", metavar="HZ", min=20.0, rich_help_panel=_WHAT, show_default=False,
         help="Nominal; the edge that it makes is printed (default: 2 to 16 kHz, drawn).",
     ),
 ]  # fmt: skip

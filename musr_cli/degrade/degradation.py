@@ -31,6 +31,9 @@ ALL_FAMILIES = (*FAMILIES, RESAMPLE, *CODECS)
 ORDERS = (6, 10)
 """Lowest and highest filter order that `sample` draws."""
 
+LOWEST_CUTOFF_HZ = 20.0
+"""Below, nothing that one hears would be left, and the arithmetic of high orders fails."""
+
 BITRATES_KBPS = (48.0, 192.0)
 """Lowest and highest bitrate that `sample` draws for codecs, for two channels."""
 
@@ -138,8 +141,10 @@ def check(degradation: Degradation, sample_rate: int) -> None:
         if cutoff_hz is not None or (degradation.bitrate_kbps or 0.0) <= 0:
             raise UsageError(f"{family} takes a bitrate above 0 kbit/s, and no cutoff")
         return
-    if cutoff_hz is None or not 0 < cutoff_hz < sample_rate / 2:
-        raise UsageError(f"{family} needs a cutoff between 0 and {sample_rate / 2:g} Hz, not {cutoff_hz}")
+    if cutoff_hz is None or not LOWEST_CUTOFF_HZ <= cutoff_hz < sample_rate / 2:
+        raise UsageError(
+            f"{family} needs a cutoff from {LOWEST_CUTOFF_HZ:g} to below {sample_rate / 2:g} Hz, not {cutoff_hz}"
+        )
     if family in IIR_FAMILIES and not 1 <= (order or 0) <= 20:
         raise UsageError(f"{family} needs an order between 1 and 20, not {order}")
 
@@ -181,7 +186,8 @@ def _noise() -> Array:
 
 def subsampling_ratio(cutoff_hz: float, sample_rate: int) -> Fraction:
     """Low rate / rate as a small fraction: resample_poly's filters grow with the denominator."""
-    return Fraction(2 * cutoff_hz / sample_rate).limit_denominator(_SUBSAMPLING_DENOMINATOR)
+    ratio = Fraction(2 * cutoff_hz / sample_rate).limit_denominator(_SUBSAMPLING_DENOMINATOR)
+    return max(ratio, Fraction(1, _SUBSAMPLING_DENOMINATOR))
 
 
 def _cutoff(degradation: Degradation) -> float:

@@ -92,7 +92,7 @@ def test_a_folder_is_mirrored_and_one_bad_file_does_not_stop_the_rest(tmp_path, 
     ("options", "code", "way_out"),
     [
         (["--family", "besel"], 2, "did you mean 'bessel'"),
-        (["--cutoff", "9000"], 2, "between 0 and 8000 Hz"),
+        (["--cutoff", "9000"], 2, "from 20 to below 8000 Hz"),
         (["--family", "stft", "--order", "6"], 2, "neither order"),
         (["--rate", "44100"], 2, "at most the input's 16000 Hz"),
         (["--codec", "mp4"], 2, "did you mean 'mp3'"),
