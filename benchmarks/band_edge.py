@@ -4,9 +4,9 @@
 
 FOLDER holds music; a manifest.csv in it or beside it gives `bandwidth_hz` of each clip. Every clip goes through the
 seven low-pass families at several −12 dB edges (order 6 to 10, drawn), is rounded to 16 bits as in a file, and its edge
-is looked for. A clip counts for an edge that lies inside its bandwidth and where its own spectrum stands at least 12 dB
-above the noise of 16 bits: else there is nothing that the filter could have taken. A hit is within max(200 Hz, 3 %).
-False alarms are edges found below 90 % of the bandwidth of the same clips as they are.
+is looked for. A clip counts for an edge that lies inside its bandwidth, below where an encoder has cut it, and where
+its own spectrum stands at least 12 dB above the noise of 16 bits: else there is nothing that the filter could have
+taken. A hit is within max(200 Hz, 3 %). False alarms are edges found below 90 % of where the clips end as they are.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from musr_cli import degrade
 from musr_cli.degrade import FAMILIES, Degradation
 from musr_cli.dsp.band_edge import TOLERANCE, TOLERANCE_HZ, BandEdge, detect
 from musr_cli.dsp.filters import IIR_FAMILIES
+from musr_cli.dsp.reach import measure_reach
 from musr_cli.dsp.spectrum import LongTermSpectrum
 
 EDGES_HZ = (2000, 2800, 4000, 5600, 8000, 11300, 16000)
@@ -75,10 +76,16 @@ def has_energy(x: Array, sample_rate: int, edge_hz: float) -> bool:
     return bool(np.mean(spectrum.mean()[near]) > 10**1.2 * noise)
 
 
+def filled_hz(clip: Clip, x: Array, sample_rate: int) -> float:
+    """Up to where the clip fills its spectrum."""
+    return min(clip.bandwidth_hz or 0.0, measure_reach(x, sample_rate))
+
+
 def trials(clip: Clip, seconds: float, rng: np.random.Generator) -> Iterator[Trial]:
     x, rate = clip.read(seconds)
+    end_hz = filled_hz(clip, x, rate)
     for nominal_hz in EDGES_HZ:
-        if nominal_hz >= 0.97 * (clip.bandwidth_hz or 0.0) or not has_energy(x, rate, nominal_hz):
+        if nominal_hz >= 0.97 * end_hz or not has_energy(x, rate, nominal_hz):
             continue
         for family in FAMILIES:
             how = with_edge(family, nominal_hz, int(rng.integers(6, 11)), rate)
@@ -109,7 +116,7 @@ def print_false_alarms(clips: list[Clip], seconds: float) -> None:
     for clip in clips:
         x, rate = clip.read(seconds)
         found = detect(x, rate)
-        if found.cutoff_hz < FALSE_ALARM_SHARE * (clip.bandwidth_hz or 0.0):
+        if found.cutoff_hz < FALSE_ALARM_SHARE * filled_hz(clip, x, rate):
             alarms.append(f"{clip.file} at {found.cutoff_hz:.0f} Hz (confidence {found.confidence:.2f})")
     print(f"false alarms: {len(alarms)} of {len(clips)} undegraded clips {'; '.join(alarms)}")
 

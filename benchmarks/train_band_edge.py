@@ -29,6 +29,7 @@ from musr_cli.audio.resampling import resample
 from musr_cli.degrade import FAMILIES, RESAMPLE
 from musr_cli.dsp import edge_network as network
 from musr_cli.dsp.band_edge import TOLERANCE, TOLERANCE_HZ
+from musr_cli.dsp.reach import measure_reach
 from musr_cli.dsp.spectrum import LongTermSpectrum
 
 RATE = 44100
@@ -49,10 +50,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Music:
-    """Spectra of music: band powers in dB [n, exponents, bands] and where each ends by itself, in Hz [n]."""
+    """Spectra of music: band powers in dB [n, exponents, bands] and up to where each is filled, in Hz [n]."""
 
     level_db: Array
-    end_hz: Array
+    filled_hz: Array
 
 
 @dataclass(frozen=True)
@@ -73,20 +74,24 @@ class Batch:
     edge_hz: Array
     slope_hz: Array
 
+    def only(self, keep: NDArray[np.bool_]) -> Batch:
+        return Batch(self.x[torch.from_numpy(keep)], self.edge_hz[keep], self.slope_hz[keep])
+
 
 def gather_music(clips: list[Clip]) -> Music:
-    levels, ends = [], []
+    levels, filled = [], []
     for number, clip in enumerate(clips):
         x, rate = clip.read(max(SEGMENTS_S))
         x = resample(x, rate, RATE)
+        filled_hz = min(measure_reach(x, RATE), clip.bandwidth_hz or NONE)
         rng = np.random.default_rng(number)
         for seconds in SEGMENTS_S:
             length = min(x.shape[-1], round(seconds * RATE))
             start = int(rng.integers(0, x.shape[-1] - length + 1))
             if np.abs(x[:, start : start + length]).max(initial=0.0) > 1e-3:
                 levels.append(10 * np.log10(_powers(x[:, start : start + length]) + 1e-20))
-                ends.append(clip.bandwidth_hz or NONE)
-    return Music(np.array(levels), np.where(np.array(ends) > 0.95 * NYQUIST_HZ, NONE, ends))
+                filled.append(filled_hz)
+    return Music(np.array(levels), np.where(np.array(filled) > 0.95 * NYQUIST_HZ, NONE, filled))
 
 
 def _powers(x: NDArray[np.float32]) -> Array:
@@ -115,8 +120,11 @@ def gather_filters(count: int, seed: int) -> Filters:
 
 
 def draw(music: Music, filters: Filters, rng: np.random.Generator, count: int = BATCH) -> Batch:
-    """New pairs of music and filter; a fifth of them unfiltered."""
-    level_db, own_hz, nyquist_hz = _other_music(music, rng, count)
+    """New pairs of music and filter; a fifth of them unfiltered.
+
+    Where an encoder has cut the music below the filter nobody knows what the answer should be: such pairs are left out.
+    """
+    level_db, filled_hz, nyquist_hz = _other_music(music, rng, count)
     pick = rng.integers(len(filters.edge_hz), size=count)
     is_plain = rng.random(count) < 0.2
     gain_db = np.where(is_plain[:, None], 0.0, filters.gain_db[pick])
@@ -126,24 +134,23 @@ def draw(music: Music, filters: Filters, rng: np.random.Generator, count: int = 
     noise = _noise(clean, rng)
     roll_off_db = _roll_off_db(nyquist_hz, rng)
     power = clean * 10 ** ((gain_db + roll_off_db)[:, None] / 10) + noise[:, None] + _whistles(clean, rng)
-    own_hz = np.where(own_hz < 0.95 * nyquist_hz, own_hz, NONE)
-    is_filter = edge_hz < 0.97 * own_hz
-    edge_hz, slope_hz = np.where(is_filter, edge_hz, own_hz), np.where(is_filter, filters.slope_hz[pick], 0.97 * own_hz)
+    is_known = (edge_hz < 0.97 * filled_hz) | (filled_hz >= 0.95 * nyquist_hz)
     is_seen = (edge_hz < 0.955 * nyquist_hz) & (_level_below(clean, edge_hz) > 10 * noise.mean(axis=-1))
     coarse = power.reshape(count, -1, network.BANDS, FINE).mean(axis=-1)
     x = torch.from_numpy(network.features(coarse, nyquist_hz))
-    return Batch(x, np.where(is_seen, edge_hz, NONE), np.where(is_seen, slope_hz, NONE))
+    slope_hz = np.where(is_seen, filters.slope_hz[pick], NONE)
+    return Batch(x, np.where(is_seen, edge_hz, NONE), slope_hz).only(is_known)
 
 
 def _other_music(music: Music, rng: np.random.Generator, count: int) -> tuple[Array, Array, Array]:
-    """Levels, own ends and Nyquist frequencies of music at another pitch, with another equalisation, or mixed."""
-    first, second = rng.integers(len(music.end_hz), size=(2, count))
-    level_db, end_hz = music.level_db[first], music.end_hz[first]
+    """Levels, reach and Nyquist frequencies of music at another pitch, with another equalisation, or mixed."""
+    first, second = rng.integers(len(music.filled_hz), size=(2, count))
+    level_db, filled_hz = music.level_db[first], music.filled_hz[first]
     is_mix = rng.random(count) < 0.25
     other_db = music.level_db[second] + rng.uniform(-10, 10, (count, 1, 1))
     mixed_db = 10 * np.log10(10 ** (level_db / 10) + 10 ** (other_db / 10))
     level_db = np.where(is_mix[:, None, None], mixed_db, level_db)
-    end_hz = np.where(is_mix, np.maximum(end_hz, music.end_hz[second]), end_hz)
+    filled_hz = np.where(is_mix, np.minimum(filled_hz, music.filled_hz[second]), filled_hz)
     shift = np.where(rng.random(count) < 0.4, 0, rng.integers(-OCTAVE // 2, OCTAVE // 2 + 1, count))
     column = np.clip(np.arange(len(FINE_HZ)) - shift[:, None], 0, len(FINE_HZ) - 1)
     level_db = np.take_along_axis(level_db, column[:, None].repeat(level_db.shape[1], axis=1), axis=-1)
@@ -153,7 +160,7 @@ def _other_music(music: Music, rng: np.random.Generator, count: int) -> tuple[Ar
         2 * np.pi * (octaves * rng.uniform(0.1, 0.6, (count, 1)) + rng.random((count, 1)))
     )
     scale = 2.0 ** (shift / OCTAVE)
-    return level_db + (tilt + wave)[:, None], end_hz * scale, np.minimum(NYQUIST_HZ * scale, NYQUIST_HZ)
+    return level_db + (tilt + wave)[:, None], filled_hz * scale, np.minimum(NYQUIST_HZ * scale, NYQUIST_HZ)
 
 
 def _roll_off_db(nyquist_hz: Array, rng: np.random.Generator) -> Array:
@@ -300,7 +307,7 @@ def main() -> None:
     is_held_out = [zlib.crc32(clip.source.encode()) % 8 == 0 for clip in clips]
     parts = ([c for c, held in zip(clips, is_held_out, strict=True) if held == wanted] for wanted in (False, True))
     music, held_out = map(gather_music, parts)
-    print(f"{len(music.end_hz)} spectra of {len(clips) - sum(is_held_out)} clips", flush=True)
+    print(f"{len(music.filled_hz)} spectra of {len(clips) - sum(is_held_out)} clips", flush=True)
     train(net, music, held_out, options.minutes, options.out)
 
 

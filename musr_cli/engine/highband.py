@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,7 +86,8 @@ class HighBand:
             channels = slice(first, first + CHANNELS_AT_ONCE)
             if x[channels].any():
                 missing[channels] = self._restore(x[channels].astype(np.float32, copy=False), start)
-        missing[self._silent(x)] = 0.0
+        for silence in self._silences(x):
+            missing[silence] = 0.0
         return missing
 
     @torch.inference_mode()
@@ -135,17 +137,16 @@ class HighBand:
             return 0
         return self._phase.context(self._stft) + (0 if self._sees_spectrum else self._stft.n_fft)
 
-    def _silent(self, x: NDArray[Any]) -> NDArray[np.bool_]:
-        """Where nothing but silence can be heard within the context; what is computed there is round-off."""
+    def _silences(self, x: NDArray[Any]) -> Iterator[tuple[int, slice]]:
+        """Channel and samples where nothing but silence is heard within the context; what is computed is round-off."""
         # a run of zeros that is long enough holds one of these samples, which is quicker to see
         if x[:, :: self.context + 1].all():
-            return np.zeros(x.shape, np.bool_)
-        silent: NDArray[np.bool_] = np.equal(x, 0)
-        heard = np.pad(np.cumsum(~silent, axis=-1), ((0, 0), (1, 0)))
-        samples = np.arange(x.shape[-1])
-        before = np.maximum(samples - self.context, 0)
-        after = np.minimum(samples + self.context + 1, x.shape[-1])
-        return np.asarray(heard[:, after] == heard[:, before])
+            return
+        for channel, samples in enumerate(x):
+            # nothing is heard beyond the ends of the chunk
+            heard = np.concatenate([[-self.context - 1], np.flatnonzero(samples), [len(samples) + self.context]])
+            for last in np.flatnonzero(np.diff(heard) > 2 * self.context + 1):
+                yield channel, slice(heard[last] + self.context + 1, heard[last + 1] - self.context)
 
 
 def foreign_transform(network: Network, band: Band) -> Stft:

@@ -6,7 +6,8 @@
                  |------------|------|-----------|------  chunk k + 1 begins a step later
                                 ^ faded over: both know these samples, with their whole context
 
-Samples outside the file are zeros, inside they are always the real neighbours.
+Nothing is read outside the file, inside it is always the real neighbours: networks see a file begin and end as they
+saw their training examples do, whatever the length of the chunks, and short files cost no context.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Chunk:
     Attributes:
         start: first sample that the chunk answers for.
         stop: one past the last, fade included.
-        read_from: first sample that it reads; may be negative.
-        read_to: one past the last that it reads; may lie beyond the end of the file.
+        read_from: first sample that it reads.
+        read_to: one past the last that it reads; beyond the end of the file by less than `align`.
         is_last: the file ends at `stop`.
     """
 
@@ -72,7 +73,9 @@ class Plan:
         elif not has_ended and available <= stop + self.context:
             return None
         read_to = start + _round_up(stop - start, self.align) + self.context
-        return Chunk(start, stop, start - self.context, read_to, is_last)
+        if has_ended:
+            read_to = min(read_to, _round_up(available, self.align))
+        return Chunk(start, stop, max(start - self.context, 0), read_to, is_last)
 
     def chunks(self, samples: int) -> Iterator[Chunk]:
         """All chunks of a file of known length."""

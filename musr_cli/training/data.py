@@ -26,6 +26,8 @@ from musr_cli import degrade
 from musr_cli.audio.reading import open_source
 from musr_cli.audio.resampling import StreamResampler
 from musr_cli.dsp.band_edge import EdgeDetector
+from musr_cli.dsp.reach import EXPONENT, reach_hz
+from musr_cli.dsp.spectrum import LongTermSpectrum
 from musr_cli.errors import MusrError
 from musr_cli.training.recipe import Recipe
 
@@ -33,6 +35,7 @@ SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 CACHE_LIMIT_BYTES = 20 * 2**30
 _FULL_SCALE = 32767.0
 _HQ_PASSBAND = 0.9  # of the lower Nyquist frequency: where soxr HQ begins to fall
+_LOWEST_OCTAVE_HZ = 60.0
 _CHANNELS = 2  # mono clips are stored twice: crops choose left, right or the middle
 
 Array = NDArray[np.float32]
@@ -115,8 +118,8 @@ def open_cache(
 ) -> ClipCache:
     """The cache of `data` at `sample_rate`, decoded now if files changed since it was made.
 
-    A `manifest.csv` in or beside the folder (columns file, bandwidth_hz) says where spectra end; without one it is
-    detected.
+    Where spectra end is detected; a `manifest.csv` in or beside the folder (columns file, bandwidth_hz) may say that
+    they end lower.
 
     Raises:
         MusrError: no audio in `data`, or more than the cache may hold.
@@ -159,7 +162,7 @@ def _decode(data: Path, files: Sequence[str], sample_rate: int, target: Path) ->
                     raise MusrError(f"{data}: more than {CACHE_LIMIT_BYTES >> 30} GiB decoded; train on part of it")
                 detected = _decode_one(data / file, sample_rate, stream.write)
                 samples = stream.tell() // (2 * _CHANNELS) - start
-                clips.append(Clip(file, start, samples, bandwidths.get(file, detected)))
+                clips.append(Clip(file, start, samples, min(detected, bandwidths.get(file, detected))))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
@@ -170,15 +173,15 @@ def _decode_one(path: Path, sample_rate: int, write: Callable[[bytes], object]) 
     """Decode one file through `write`; returns where its spectrum ends, in Hz."""
     with open_source(path) as source:
         info = source.info
-        detector = EdgeDetector(info.sample_rate)
+        detector, spectrum = EdgeDetector(info.sample_rate), LongTermSpectrum(info.sample_rate, (EXPONENT,))
         resampler = StreamResampler(info.sample_rate, sample_rate, _CHANNELS, np.dtype(np.float32))
         for block in source.blocks():
             detector.push(block)
+            spectrum.push(block)
             pair = np.ascontiguousarray(block[[0, min(1, len(block) - 1)]], dtype=np.float32)
             write(_quantise(resampler.push(pair)))
         write(_quantise(resampler.finish()))
-    edge = detector.result()
-    return min(float(edge.cutoff_hz), sample_rate / 2)
+    return min(detector.result().cutoff_hz, reach_hz(spectrum), sample_rate / 2)
 
 
 def _quantise(x: NDArray[np.floating]) -> bytes:
@@ -237,6 +240,7 @@ def _example(
     if rng.random() < recipe.data.mix:
         other, other_hz = _draw(cache, clips, weights, recipe, rng)
         full, bandwidth_hz = 0.5 * (full + other), min(bandwidth_hz, other_hz)
+    full = _equalise(full, cache.sample_rate, recipe.data.equaliser_db, rng)
     full *= np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
     how = degrade.sample(
         int(rng.integers(2**31)),
@@ -245,6 +249,16 @@ def _example(
         cutoff_hz=recipe.degradation.cutoff_hz,
     )
     return degrade.apply(full[None], cache.sample_rate, how)[0], full, bandwidth_hz
+
+
+def _equalise(x: Array, sample_rate: int, db_per_octave: float, rng: np.random.Generator) -> Array:
+    """Random zero-phase equaliser whose gain walks from octave to octave, so that no timbre is learnt by heart."""
+    if not db_per_octave:
+        return x
+    octaves = np.log2(np.fft.rfftfreq(len(x), 1 / sample_rate).clip(_LOWEST_OCTAVE_HZ) / _LOWEST_OCTAVE_HZ)
+    gains_db = np.cumsum(rng.normal(scale=db_per_octave, size=int(octaves[-1]) + 2))
+    gain = 10 ** (np.interp(octaves, np.arange(len(gains_db)), gains_db - gains_db.mean()) / 20)
+    return np.fft.irfft(np.fft.rfft(x) * gain, len(x)).astype(np.float32)
 
 
 def _draw(

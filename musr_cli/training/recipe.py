@@ -33,6 +33,7 @@ class DataRecipe:
         gain_db: range of random gain.
         speed: range of random speed (and pitch); (1, 1) for none.
         mix: share of crops that are the sum of two clips.
+        equaliser_db: how far the gain of a random equaliser goes from one octave to the next (standard deviation).
         credit: what the music is and under which licences it stands, for the card.
     """
 
@@ -44,6 +45,7 @@ class DataRecipe:
     gain_db: tuple[float, float] = (0.0, 0.0)
     speed: tuple[float, float] = (1.0, 1.0)
     mix: float = 0.0
+    equaliser_db: float = 0.0
     credit: str = ""
 
 

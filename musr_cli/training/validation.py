@@ -50,7 +50,7 @@ class Validator:
     Attributes:
         recipe: of the run: rate and band edge.
         cache: where the clips lie.
-        clips: the held-out ones; the first `CLIPS` are used.
+        clips: the held-out ones; `CLIPS` of them are used, so chosen that every source has its share.
         folder: for the curve, validation.csv.
         restore: the engine.
         note: tells people.
@@ -72,7 +72,9 @@ class Validator:
 
     def measure(self, model: str, name: str, step: int, elapsed_s: float) -> float:
         """Mean LSD-HF of the held-out clips as `model` restores them; NaN without any clips."""
-        scores = [self._score(clip, model, name, step) for clip in self.clips[:CLIPS]]
+        count = min(CLIPS, len(self.clips))
+        chosen = [self.clips[index * len(self.clips) // count] for index in range(count)]
+        scores = [self._score(clip, model, name, step) for clip in chosen]
         lsd = float(np.mean(scores)) if scores else float("nan")
         self.note(f"step {step}: {name} LSD-HF {lsd:.3f} on held-out clips")
         self._write(step, elapsed_s, name, lsd)

@@ -10,6 +10,7 @@ import pytest
 import soundfile as sf
 import torch
 
+from musr_cli import degrade
 from musr_cli.errors import MusrError
 from musr_cli.training import data as data_module
 from musr_cli.training.data import ClipCache, make_batch, matches, open_cache
@@ -103,6 +104,30 @@ def test_low_lost_its_high_band_and_nothing_else(cache: ClipCache, recipe: Recip
     low, full = (torch.fft.rfft(x * torch.hann_window(16000)).abs().square() for x in (batch.low, batch.full))
     assert (low[:, hz > 4800].sum() / full[:, hz > 4800].sum()) < 1e-3
     torch.testing.assert_close(low[:, hz < 3000].sum(), full[:, hz < 3000].sum(), rtol=1e-2, atol=0)
+
+
+def test_equaliser_is_heard_on_both_sides_alike(cache: ClipCache, recipe: Recipe) -> None:
+    flat, coloured = (
+        make_batch(
+            cache, cache.clips, dataclasses.replace(recipe, data=DataRecipe(16000, crop_s=1.0, equaliser_db=db)), 0, 8
+        )
+        for db in (0.0, 6.0)
+    )
+    hz = torch.fft.rfftfreq(16000, 1 / 16000)
+    low, full = (torch.fft.rfft(x * torch.hann_window(16000)).abs() for x in (coloured.low, coloured.full))
+    inside = (hz > 100) & (hz < 3000)
+    torch.testing.assert_close(low[:, inside].sum(), full[:, inside].sum(), rtol=1e-2, atol=0)
+    ratio = coloured.full.square().mean(dim=1) / flat.full.square().mean(dim=1)
+    assert len(ratio.unique()) == 8
+
+
+def test_spectra_end_where_encoders_cut_them(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    noise = np.float32(0.1) * np.random.default_rng(0).standard_normal((2, 4 * 44100)).astype(np.float32)
+    cut = degrade.apply(noise, 44100, degrade.Degradation("stft", 16000.0))
+    sf.write(tmp_path / "set" / "cut.wav", cut.T, 44100)
+    (clip,) = open_cache(tmp_path / "set", 44100, tmp_path / "cache", note=quiet).clips
+    assert 15000 < clip.bandwidth_hz < 16000
 
 
 @pytest.mark.parametrize(
