@@ -49,7 +49,7 @@ def measure_reach(x: NDArray[np.floating], sample_rate: int) -> float:
 
 def _levels(spectrum: LongTermSpectrum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Levels in dB of bands `_STEP_HZ` wide, and their lower edges in Hz."""
-    hz = spectrum.frequencies_hz
+    hz = np.asarray(spectrum.frequencies_hz, np.float64)
     bins = round(_STEP_HZ / (hz[1] - hz[0]))
     whole = len(hz) // bins * bins
     power = spectrum.mean(EXPONENT)[:whole].reshape(-1, bins).mean(axis=1)
