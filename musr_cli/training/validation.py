@@ -90,7 +90,7 @@ class Validator:
         low = degrade.apply(full, rate, degrade.Degradation(degrade.RESAMPLE, cutoff_hz))
         restored = self.restore(model, low, rate, cutoff_hz)
         if self.board and clip is self.clips[0]:
-            self.board.add_audio(f"held-out/{name}", restored.mean(axis=0), step, rate)
+            self.board.add_audio(f"held-out/{name}", np.clip(restored.mean(axis=0), -1, 1), step, rate)
         return lsd_a(full, restored, rate, cutoff_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ))
 
     def _write(self, step: int, elapsed_s: float, name: str, lsd: float) -> None:
