@@ -118,8 +118,8 @@ def open_cache(
 ) -> ClipCache:
     """The cache of `data` at `sample_rate`, decoded now if files changed since it was made.
 
-    Where spectra end is detected; a `manifest.csv` in or beside the folder (columns file, bandwidth_hz) may say that
-    they end lower.
+    A `manifest.csv` in or beside the folder (columns file, bandwidth_hz) says where spectra end; without one it is
+    detected: at the band edge, or where an encoder begins to leave parts out.
 
     Raises:
         MusrError: no audio in `data`, or more than the cache may hold.
@@ -162,7 +162,7 @@ def _decode(data: Path, files: Sequence[str], sample_rate: int, target: Path) ->
                     raise MusrError(f"{data}: more than {CACHE_LIMIT_BYTES >> 30} GiB decoded; train on part of it")
                 detected = _decode_one(data / file, sample_rate, stream.write)
                 samples = stream.tell() // (2 * _CHANNELS) - start
-                clips.append(Clip(file, start, samples, min(detected, bandwidths.get(file, detected))))
+                clips.append(Clip(file, start, samples, bandwidths.get(file, detected)))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
