@@ -1,6 +1,6 @@
 """Quality of every model on real music: the README's tables beside tables I and II of Dai et al. 2021.
 
-    python benchmarks/quality.py --data FOLDER [--models gan,envelope] [--seconds 20] [-j 2] [--csv FILE]
+    python benchmarks/quality.py --data FOLDER [--models gan,envelope] [--rates 44100] [--seconds 20] [-j 2]
 
 Each clip is brought to the output rate, then to rate / ratio (soxr VHQ), and restored from there through the whole
 chain. Intervals are 95 % bootstrap intervals over sources (the piece's project, from manifest.csv beside or in the
@@ -60,12 +60,12 @@ class Row:
     values: dict[str, float]
 
 
-def measure(clip: Clip, models: Sequence[str], phase: str | None, seconds: float) -> list[Row]:
-    """Restore one clip with every model for every task."""
+def measure(clip: Clip, models: Sequence[str], rates: Sequence[int], phase: str | None, seconds: float) -> list[Row]:
+    """Restore one clip with every model for every task of those output rates."""
     rows = []
     audio, own_rate = clip.read(seconds)
     for rate, ratio in TASKS:
-        if own_rate < rate:
+        if own_rate < rate or rate not in rates:
             continue
         ref = resample(audio, own_rate, rate)
         low = resample(ref, rate, rate // ratio)
@@ -165,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of full-band music with a manifest.csv")
     parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--rates", default="16000,44100", help="output rates in Hz")
     parser.add_argument("--phase", help="phase source instead of each model's own")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each clip")
     parser.add_argument("--tier", help="only clips of this tier, such as A")
@@ -174,7 +175,8 @@ def main() -> None:
     models = options.models.split(",")
     clips = [clip for clip in find_clips(options.data) if options.tier in (None, clip.tier)]
     rows: list[Row] = []
-    work = partial(measure, models=models, phase=options.phase, seconds=options.seconds)
+    rates = [int(rate) for rate in options.rates.split(",")]
+    work = partial(measure, models=models, rates=rates, phase=options.phase, seconds=options.seconds)
     with ProcessPoolExecutor(options.jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         for done, part in enumerate(pool.map(work, clips), start=1):
             rows += part

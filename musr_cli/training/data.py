@@ -36,6 +36,7 @@ CACHE_LIMIT_BYTES = 20 * 2**30
 _FULL_SCALE = 32767.0
 _HQ_PASSBAND = 0.9  # of the lower Nyquist frequency: where soxr HQ begins to fall
 _LOWEST_OCTAVE_HZ = 60.0
+_SPEED_SHARE = 0.5
 _CHANNELS = 2  # mono clips are stored twice: crops choose left, right or the middle
 
 Array = NDArray[np.float32]
@@ -266,7 +267,8 @@ def _draw(
 ) -> tuple[Array, float]:
     """A mono crop [T] and where its spectrum ends: left, right or middle of a clip, at a random speed."""
     clip = clips[int(rng.choice(len(clips), p=weights))]
-    speed = float(np.exp(rng.uniform(*np.log(recipe.data.speed))))
+    # half of the crops stay as they are: at another speed the resampler's slope hides the uppermost bins
+    speed = float(np.exp(rng.uniform(*np.log(recipe.data.speed)))) if rng.random() < _SPEED_SHARE else 1.0
     wanted = round(recipe.data.crop_s * cache.sample_rate)
     needed = wanted if speed == 1 else int(np.ceil(wanted * speed)) + 64
     start = int(rng.integers(max(1, clip.samples - needed)))

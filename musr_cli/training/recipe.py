@@ -31,7 +31,7 @@ class DataRecipe:
         holdout: patterns of file names kept for validation (whole sources, so that no piece is on both sides).
         exclude: patterns of file names not used at all.
         gain_db: range of random gain.
-        speed: range of random speed (and pitch); (1, 1) for none.
+        speed: range of random speed (and pitch) of half of the crops; (1, 1) for none.
         mix: share of crops that are the sum of two clips.
         equaliser_db: how far the gain of a random equaliser goes from one octave to the next (standard deviation).
         credit: what the music is and under which licences it stands, for the card.
