@@ -25,7 +25,7 @@ def cut_up(x: Block, size: int) -> Iterator[Block]:
 
 def smooth(x: Block, start: int) -> Block:
     """Reaches 32 samples to each side."""
-    return np.stack([np.convolve(row, KERNEL, "same") for row in x]).astype(np.float32)
+    return np.stack([np.convolve(np.pad(row, 32), KERNEL, "valid") for row in x]).astype(np.float32)
 
 
 @settings(max_examples=60, deadline=None)
@@ -34,16 +34,14 @@ def test_chunks_join_to_what_the_whole_would_be(samples: int, chunk: int, align:
     x = signal(samples)
     pieces = list(overlap_add(cut_up(x, block), plan(chunk, 32, align, 8000), smooth))
     assert np.array_equal(np.concatenate([before for before, _ in pieces], axis=-1), x)
-    expected = smooth(np.pad(x, ((0, 0), (32, 32))), 0)[:, 32:-32]
-    assert np.allclose(np.concatenate([after for _, after in pieces], axis=-1), expected, atol=1e-5)
+    assert np.allclose(np.concatenate([after for _, after in pieces], axis=-1), smooth(x, 0), atol=1e-5)
 
 
 def test_without_context_seams_would_show() -> None:
     """The test above can fail."""
     x = signal(6000)
     pieces = list(overlap_add([x], plan(1000, 0, 1, 8000), smooth))
-    expected = smooth(np.pad(x, ((0, 0), (32, 32))), 0)[:, 32:-32]
-    assert not np.allclose(np.concatenate([after for _, after in pieces], axis=-1), expected, atol=1e-2)
+    assert not np.allclose(np.concatenate([after for _, after in pieces], axis=-1), smooth(x, 0), atol=1e-2)
 
 
 def test_nothing_comes_of_nothing() -> None:
