@@ -1,6 +1,6 @@
 """Speed of the whole chain on real music, × real time, and what a batch costs beside one long file.
 
-    python benchmarks/speed.py --data FOLDER [--models gan,envelope] [--seconds 60] [--threads 2]
+    python benchmarks/speed.py --data FOLDER [--models gan,envelope] [--seconds 60] [--file-seconds 3]
 
 Every figure is the median of several runs, taken in turn with the others, and stands beside a ratio: absolute times are
 noise on shared machines. Audio is 22.05 kHz stereo restored to 44.1 kHz (16 kHz models are not asked).
@@ -28,7 +28,7 @@ from musr_cli.engine.enhancer import Settings, enhance
 
 MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan")
 LOW, HIGH = 22050, 44100
-BATCH_FILES, BATCH_FILE_S = 100, 3.0
+BATCH_FILES = 100
 
 
 def long_piece(data: Path, seconds: float) -> NDArray[np.float32]:
@@ -67,12 +67,12 @@ def chain(piece: NDArray[np.float32], models: Sequence[str], runs: int) -> None:
         print(f"| {name} | {seconds / median:.0f} | {medians['gan'] / median:.2f} |")
 
 
-def command_line(piece: NDArray[np.float32], runs: int) -> None:
+def command_line(piece: NDArray[np.float32], file_s: float, runs: int) -> None:
     """Whole processes: a cold start, and a batch of short files beside one file of the same audio."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "short").mkdir()
-        frames = round(BATCH_FILE_S * LOW)
+        frames = round(file_s * LOW)
         tiled = np.resize(piece.T, (BATCH_FILES * frames, 2))
         for index in range(BATCH_FILES):
             sf.write(root / "short" / f"{index:03}.wav", tiled[index * frames : (index + 1) * frames], LOW)
@@ -92,7 +92,7 @@ def command_line(piece: NDArray[np.float32], runs: int) -> None:
     work = {name: medians[name] - medians["start"] for name in ("short", "long")}
     print(f"\n`musr --help`: {medians['help']:.2f} s; a 10 s clip, cold: {medians['ten']:.2f} s")
     print(
-        f"{BATCH_FILES} files of {BATCH_FILE_S:g} s against one of {BATCH_FILES * BATCH_FILE_S:g} s, after start-up: ",
+        f"{BATCH_FILES} files of {file_s:g} s against one of {BATCH_FILES * file_s:g} s, after start-up: ",
         end="",
     )
     print(f"{work['short']:.2f} s / {work['long']:.2f} s = {work['short'] / work['long']:.2f}")
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of full-band music")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--file-seconds", type=float, default=3.0, help="length of each short file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
@@ -132,7 +133,7 @@ def main() -> None:
     piece = long_piece(options.data, options.seconds)
     print(f"{options.seconds:g} s of stereo, {LOW} → {HIGH} Hz, {options.threads} threads, median of {options.runs}")
     chain(piece, options.models.split(","), options.runs)
-    command_line(piece, options.runs)
+    command_line(piece, options.file_seconds, options.runs)
 
 
 if __name__ == "__main__":
