@@ -26,7 +26,7 @@ from musr_cli import degrade
 from musr_cli.degrade import FAMILIES, Degradation
 from musr_cli.dsp.band_edge import TOLERANCE, TOLERANCE_HZ, BandEdge, detect
 from musr_cli.dsp.filters import IIR_FAMILIES
-from musr_cli.dsp.reach import measure_reach
+from musr_cli.dsp.reach import EXPONENT, reach_hz
 from musr_cli.dsp.spectrum import LongTermSpectrum
 
 EDGES_HZ = (2000, 2800, 4000, 5600, 8000, 11300, 16000)
@@ -41,7 +41,6 @@ Array = NDArray[np.float32]
 class Trial:
     """One degraded clip: what was made, and what was found."""
 
-    clip: str
     family: str
     nominal_hz: int
     edge_hz: float
@@ -67,31 +66,38 @@ def with_edge(family: str, edge_hz: float, order: int, sample_rate: int) -> Degr
     return None
 
 
-def has_energy(x: Array, sample_rate: int, edge_hz: float) -> bool:
-    """Whether the spectrum below the edge stands 12 dB above the noise of 16 bits."""
-    spectrum = LongTermSpectrum(sample_rate)
+def look_at(x: Array, sample_rate: int) -> LongTermSpectrum:
+    """The long-term spectrum of an undegraded clip."""
+    spectrum = LongTermSpectrum(sample_rate, (1.0, EXPONENT))
     spectrum.push(x)
-    near = (spectrum.frequencies_hz > 0.9 * edge_hz) & (spectrum.frequencies_hz <= edge_hz)
-    noise = STEP**2 / 12 / (sample_rate / 2)
+    return spectrum
+
+
+def has_energy(spectrum: LongTermSpectrum, edge_hz: float) -> bool:
+    """Whether the spectrum below the edge stands 12 dB above the noise of 16 bits."""
+    hz = spectrum.frequencies_hz
+    near = (hz > 0.9 * edge_hz) & (hz <= edge_hz)
+    noise = STEP**2 / 12 / hz[-1]
     return bool(np.mean(spectrum.mean()[near]) > 10**1.2 * noise)
 
 
-def filled_hz(clip: Clip, x: Array, sample_rate: int) -> float:
+def filled_hz(clip: Clip, spectrum: LongTermSpectrum) -> float:
     """Up to where the clip fills its spectrum."""
-    return min(clip.bandwidth_hz or 0.0, measure_reach(x, sample_rate))
+    return min(clip.bandwidth_hz or 0.0, reach_hz(spectrum))
 
 
 def trials(clip: Clip, seconds: float, rng: np.random.Generator) -> Iterator[Trial]:
     x, rate = clip.read(seconds)
-    end_hz = filled_hz(clip, x, rate)
+    spectrum = look_at(x, rate)
+    end_hz = filled_hz(clip, spectrum)
     for nominal_hz in EDGES_HZ:
-        if nominal_hz >= 0.97 * end_hz or not has_energy(x, rate, nominal_hz):
+        if nominal_hz >= 0.97 * end_hz or not has_energy(spectrum, nominal_hz):
             continue
         for family in FAMILIES:
             how = with_edge(family, nominal_hz, int(rng.integers(6, 11)), rate)
             if how is not None:
                 y = np.round(degrade.apply(x, rate, how) / STEP) * STEP
-                yield Trial(clip.file, family, nominal_hz, degrade.edge(how, rate), detect(y, rate))
+                yield Trial(family, nominal_hz, degrade.edge(how, rate), detect(y, rate))
 
 
 def print_hits(results: list[Trial]) -> None:
@@ -116,7 +122,7 @@ def print_false_alarms(clips: list[Clip], seconds: float) -> None:
     for clip in clips:
         x, rate = clip.read(seconds)
         found = detect(x, rate)
-        if found.cutoff_hz < FALSE_ALARM_SHARE * filled_hz(clip, x, rate):
+        if found.cutoff_hz < FALSE_ALARM_SHARE * filled_hz(clip, look_at(x, rate)):
             alarms.append(f"{clip.file} at {found.cutoff_hz:.0f} Hz (confidence {found.confidence:.2f})")
     print(f"false alarms: {len(alarms)} of {len(clips)} undegraded clips {'; '.join(alarms)}")
 

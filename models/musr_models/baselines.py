@@ -16,13 +16,12 @@ from musr_models.contract import Band, ModelError, Network, Output
 from musr_models.texture import (
     CONTEXT_FRAMES,
     RELATIVE_FLOOR,
-    band_power,
     copy_up,
     local_level,
     smooth_frames,
     texture_stft,
 )
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, power
 
 # The windowed sinc that finds values between samples: taps on each side, and the Kaiser parameter of its window.
 SINC_REACH = 32
@@ -202,9 +201,9 @@ class Sbr(Network):
         """Magnitude [B, C, F − cutoff_bin, N] of the continued line."""
         bottom, top = (max(round(part * cutoff_bin), 1) for part in self.fit_range)
         top = max(top, bottom + 2)
-        power = band_power(x[..., bottom:top, :])
-        level = local_level(power, self.frames)
-        relative = power / torch.where(level > 0, level, 1)
+        powers = power(x[..., bottom:top, :])
+        level = local_level(powers, self.frames)
+        relative = powers / torch.where(level > 0, level, 1)
         log_power = smooth_frames(torch.log(relative + RELATIVE_FLOOR), self.frames)
         octave = torch.log2(torch.arange(bottom, x.shape[-2], device=x.device) / top)
         edge, slope = _line(log_power, octave[: top - bottom])

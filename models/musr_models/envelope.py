@@ -18,8 +18,8 @@ from torch.nn import functional as F
 
 from musr_models.contract import Band, ModelError, Network, Output
 from musr_models.texture import CONTEXT_FRAMES as TEXTURE_CONTEXT_FRAMES
-from musr_models.texture import RELATIVE_FLOOR, band_power, copy_up, local_level, texture_stft
-from musr_models.transforms import Stft
+from musr_models.texture import RELATIVE_FLOOR, copy_up, local_level, texture_stft
+from musr_models.transforms import Stft, power
 
 # Targets are clamped like the LSD of our tables, which the fit minimises: below lies what codecs have zeroed.
 TARGET_FLOOR = 1e-8
@@ -137,7 +137,7 @@ def low_band_features(x: Tensor, band: Band, config: EnvelopeConfig) -> tuple[Te
         are relative to, mean power per bin [..., 1, N]; 0 for silence.
     """
     weights = band_weights(config, band).to(x.device)
-    energy = weights @ band_power(x[..., : weights.shape[-1], :])
+    energy = weights @ power(x[..., : weights.shape[-1], :])
     frames = 2 * config.context_frames + 1
     level = local_level(energy, frames)
     around = F.pad(energy, (config.context_frames, config.context_frames)).unfold(-1, frames, 1)
@@ -228,7 +228,7 @@ class EnvelopeFit:
         """Mean log10 power around each frequency of the grid, [B, targets, N]."""
         weights = bin_weights(self.config, sample_rate).T
         weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(1)
-        return weights @ torch.log10(band_power(spectrum).clamp_min(TARGET_FLOOR))
+        return weights @ torch.log10(power(spectrum).clamp_min(TARGET_FLOOR))
 
     def _known_targets(self, bandwidth_hz: Tensor) -> list[int]:
         """How many targets each clip has, from 0 Hz up."""

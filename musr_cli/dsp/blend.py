@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musr_cli.dsp.windows import kaiser_beta, kaiser_half_length, windowed_sinc
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, power
 
 STOPBAND_DB = 100.0
 """Attenuation of the high-pass at and below the start of the slope: 80 dB, and room for estimates above the input."""
@@ -108,7 +108,7 @@ class Blender:
         """
         low = min(int(self.slope_hz * stft.n_fft / self.sample_rate) + 1, cutoff_bin)
         boost, rest = _slope(estimate, spectrum, low, cutoff_bin)
-        target, own = estimate[..., cutoff_bin:, :], power_of(spectrum[..., cutoff_bin:, :])
+        target, own = estimate[..., cutoff_bin:, :], power(spectrum[..., cutoff_bin:, :])
         above = (target - own.sqrt()).clamp_min(0) if coherent else _missing_power(target.square(), own).sqrt()
         return Missing(low, boost, torch.cat([rest, above], dim=-2))
 
@@ -127,22 +127,17 @@ class Blender:
         return F.pad(joined / gain.clamp_min(1 / LARGEST_COMPENSATION), (0, 0, missing.low, 0))
 
 
-def power_of(spectrum: Tensor) -> Tensor:
-    """|spectrum|², twice as fast as by way of the magnitude."""
-    return spectrum.real.square() + spectrum.imag.square()
-
-
 def _slope(estimate: Tensor, spectrum: Tensor, low: int, cutoff_bin: int) -> tuple[Tensor, Tensor]:
     """What the bins `low` … `cutoff_bin` − 1 lack [B, C, S, N]: a boost of the input, and the magnitude of the rest."""
     lowest, highest = max(low - EDGE_BINS, 0), min(cutoff_bin + EDGE_BINS, spectrum.shape[-2])
     near = spectrum[..., lowest:highest, :]
-    power = power_of(near)
-    below = power[..., : low - lowest, :].mean(dim=-2, keepdim=True)
+    powers = power(near)
+    below = powers[..., : low - lowest, :].mean(dim=-2, keepdim=True)
     above = estimate[..., cutoff_bin:highest, :].square().mean(dim=-2, keepdim=True)
-    share = torch.linspace(0, 1, cutoff_bin - low + 2, device=power.device)[1:-1, None]
+    share = torch.linspace(0, 1, cutoff_bin - low + 2, device=powers.device)[1:-1, None]
     target = torch.lerp(below.clamp_min(_TINY).log(), above.clamp_min(_TINY).log(), share).mul(0.5).exp()
     level = (
-        _smooth(power, min(EDGE_BINS, (cutoff_bin - low) // 4))[..., low - lowest : cutoff_bin - lowest, :]
+        _smooth(powers, min(EDGE_BINS, (cutoff_bin - low) // 4))[..., low - lowest : cutoff_bin - lowest, :]
         .clamp_min(_TINY)
         .sqrt()
     )

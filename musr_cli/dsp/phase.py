@@ -18,9 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from musr_cli.dsp.blend import power_of
 from musr_models.contract import Band
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, power
 
 NATIVE = "native"
 """The name for "the network brings its own phase": waveform and complex networks."""
@@ -214,15 +213,15 @@ PHASES: dict[str, PhaseSource] = {
 
 def _unit_phasors(spectrum: Tensor) -> Tensor:
     """exp(j · phase); 0 where the spectrum is 0."""
-    return spectrum * power_of(spectrum).clamp_min(_TINY_POWER).rsqrt()
+    return spectrum * power(spectrum).clamp_min(_TINY_POWER).rsqrt()
 
 
 def _phasors(observed: Observed, bins: Tensor) -> Tensor:
     """Unit phasors [B, C, len(bins), N] of the input in `bins`; random ones where it has only round-off there."""
-    power = power_of(observed.spectrum)
-    floor = power.amax(dim=-2, keepdim=True) * 10 ** (FLOOR_DB / 10)
-    bins = bins.to(power.device)
-    source, level = observed.spectrum.index_select(-2, bins), power.index_select(-2, bins)
+    powers = power(observed.spectrum)
+    floor = powers.amax(dim=-2, keepdim=True) * 10 ** (FLOOR_DB / 10)
+    bins = bins.to(powers.device)
+    source, level = observed.spectrum.index_select(-2, bins), powers.index_select(-2, bins)
     phasors = source * level.clamp_min(_TINY_POWER).rsqrt()
     audible = level > floor
     return phasors if bool(audible.all()) else torch.where(audible, phasors, _random_phasors(observed))

@@ -68,7 +68,7 @@ class LossRecipe:
 
     Attributes:
         content: mean square error of the standardised log power (Dai et al., eq. 3; their a).
-        resynthesis: LSD of the signal after phase and inverse STFT, see `losses.ResynthesisLoss`.
+        resynthesis: LSD of the signal after phase and inverse STFT, see `losses.resynthesis_loss`.
         adversarial: the generator's adversarial term (Dai et al., eq. 4; their b) at the start.
         adversarial_end: the same at the end; it grows geometrically.
         form: "saturating", log(1 − D(G(x))) as printed, or "hinge".
