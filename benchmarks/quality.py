@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -72,26 +72,25 @@ def measure(clip: Clip, models: Sequence[str], rates: Sequence[int], phase: str 
         plain = resample(low, rate // ratio, rate)
         for model in models:
             restored, _ = enhance(low, rate // ratio, Settings(model=model, rate=rate, phase=phase))
-            rows.append(Row(rate, ratio, model, clip, score(ref, restored, plain, rate, ratio)))
+            rows.append(Row(rate, ratio, model, clip, score(ref, restored, plain, rate, rate / 2 / ratio)))
     return rows
 
 
 def score(
-    ref: NDArray[np.float32], restored: NDArray[np.float32], plain: NDArray[np.float32], rate: int, ratio: int
+    ref: NDArray[np.float32], restored: NDArray[np.float32], plain: NDArray[np.float32], rate: int, cutoff_hz: float
 ) -> dict[str, float]:
     """All metrics; the given band ends where the resampler's own slope begins."""
     samples = min(x.shape[-1] for x in (ref, restored, plain))
     signals = (x[:, :samples] for x in (ref, restored, plain))
     ref, restored, plain = signals
-    cutoff_hz = rate / 2 / ratio
     return evaluate(ref, restored, rate, cutoff_hz, plain, slope_hz=0.9 * cutoff_hz)
 
 
-def by_source(rows: Sequence[Row], values: Sequence[float]) -> list[list[float]]:
+def by_source(clips: Iterable[Clip], values: Iterable[float]) -> list[list[float]]:
     """The values grouped by the source of their clips."""
     groups: dict[str, list[float]] = {}
-    for row, value in zip(rows, values, strict=True):
-        groups.setdefault(row.clip.source, []).append(value)
+    for clip, value in zip(clips, values, strict=True):
+        groups.setdefault(clip.source, []).append(value)
     return list(groups.values())
 
 
@@ -128,7 +127,8 @@ def print_row(rows: Sequence[Row], published: tuple[float, float] | None) -> Non
     """Means of one model, with the interval of the paired figure."""
     cells = []
     for name in SHOWN:
-        mean, low, high = interval(by_source(rows, [row.values.get(name, np.nan) for row in rows]))
+        figures = (row.values.get(name, np.nan) for row in rows)
+        mean, low, high = interval(by_source((row.clip for row in rows), figures))
         cells.append(f"{mean:.3f} ({low:.2f}–{high:.2f})" if name == PAIRED else f"{mean:.3f}")
     print(
         f"| {rows[0].model} | "
@@ -144,7 +144,7 @@ def print_paired(task: Sequence[Row], other: str) -> None:
     if not theirs:
         return
     gains = [row.values[PAIRED] - ours[row.clip.file].values[PAIRED] for row in theirs]
-    mean, low, high = interval(by_source(theirs, gains))
+    mean, low, high = interval(by_source((row.clip for row in theirs), gains))
     print(
         f"\ngan is better than {other} in {METRICS[PAIRED].label} by {mean:.3f} "
         f"(95 % over sources: {low:.3f} … {high:.3f})"

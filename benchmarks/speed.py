@@ -1,9 +1,10 @@
 """Speed of the whole chain on real music, × real time, and what a batch costs beside one long file.
 
-    python benchmarks/speed.py --data FOLDER [--models gan,envelope] [--seconds 60] [--file-seconds 3]
+    python benchmarks/speed.py --data FOLDER [--models restore,gan] [--seconds 60] [--file-seconds 3]
 
 Every figure is the median of several runs, taken in turn with the others, and stands beside a ratio: absolute times are
-noise on shared machines. Audio is 22.05 kHz stereo restored to 44.1 kHz (16 kHz models are not asked).
+noise on shared machines. Audio is 22.05 kHz stereo restored to 44.1 kHz (16 kHz models are not asked). restore runs
+also beside a network of the shape and size of AP-BWE (`ap_bwe.py`), in both precisions.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +24,16 @@ import soundfile as sf
 import torch
 from numpy.typing import NDArray
 
+import ap_bwe
+from ap_bwe import ApBweShaped
 from clips import find_clips
 from musr_cli.audio.resampling import resample
 from musr_cli.engine.enhancer import Settings, enhance
 
-MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan")
+MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan", "restore")
 LOW, HIGH = 22050, 44100
 BATCH_FILES = 100
+PEER_S, PEER_PIECE_S = 20, 10
 
 
 def long_piece(data: Path, seconds: float) -> NDArray[np.float32]:
@@ -62,9 +67,34 @@ def chain(piece: NDArray[np.float32], models: Sequence[str], runs: int) -> None:
         **{model: (lambda model=model: enhance(piece, LOW, Settings(model=model, ratio=2))) for model in models},
     }
     medians = in_turn(actions, runs)
-    print("\n| chain | × real time | speed / gan |\n|---|---|---|")
+    print("\n| chain | × real time | speed / restore |\n|---|---|---|")
     for name, median in medians.items():
-        print(f"| {name} | {seconds / median:.0f} | {medians['gan'] / median:.2f} |")
+        print(f"| {name} | {seconds / median:.0f} | {medians['restore'] / median:.2f} |")
+
+
+def beside_ap_bwe(piece: NDArray[np.float32], runs: int) -> None:
+    """The whole chain of restore against AP-BWE's transforms and network alone, on both channels of the same audio."""
+    seconds = piece.shape[1] / LOW
+    network = ApBweShaped().eval()
+    channels = torch.from_numpy(resample(piece, LOW, ap_bwe.SAMPLE_RATE))
+
+    @torch.inference_mode()
+    def peer(is_bf16: bool) -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+            # in pieces, as anyone would who has not the memory for a whole track
+            for part in channels.split(PEER_PIECE_S * ap_bwe.SAMPLE_RATE, dim=-1):
+                network(part)
+
+    def ours(precision: str) -> None:
+        enhance(piece, LOW, Settings(model="restore", ratio=2, precision=precision))
+
+    print(f"\nAP-BWE-shaped: {sum(p.numel() for p in network.parameters()) / 1e6:.1f} M parameters, stereo")
+    print("\n| precision | restore, × real time | AP-BWE-shaped | ratio |\n|---|---|---|---|")
+    for precision in ("fp32", "bf16"):
+        actions = {"ours": partial(ours, precision), "peer": partial(peer, precision == "bf16")}
+        medians = in_turn(actions, runs)
+        ratio = medians["peer"] / medians["ours"]
+        print(f"| {precision} | {seconds / medians['ours']:.0f} | {seconds / medians['peer']:.1f} | {ratio:.1f} |")
 
 
 def command_line(piece: NDArray[np.float32], file_s: float, runs: int) -> None:
@@ -105,10 +135,6 @@ def run(*arguments: str | Path) -> None:
         "-m",
         "musr_cli",
         *map(str, arguments),
-        "--model",
-        "gan",
-        "--ratio",
-        "2",
         "--overwrite",
         "-q",
     ]
@@ -133,6 +159,7 @@ def main() -> None:
     piece = long_piece(options.data, options.seconds)
     print(f"{options.seconds:g} s of stereo, {LOW} → {HIGH} Hz, {options.threads} threads, median of {options.runs}")
     chain(piece, options.models.split(","), options.runs)
+    beside_ap_bwe(piece[:, : PEER_S * LOW], options.runs)
     command_line(piece, options.file_seconds, options.runs)
 
 

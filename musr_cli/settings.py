@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 # what `--model` means where the user names none
-DEFAULT_MODEL = "envelope"
+DEFAULT_MODEL = "restore"

@@ -34,6 +34,7 @@ ARCHITECTURES = {
     "dnn": ("musr_models.dnn", "Dnn", "DnnConfig"),
     "cnn": ("musr_models.cnn", "Cnn", "CnnConfig"),
     "stft-gan": ("musr_models.stft_gan", "StftGan", "StftGanConfig"),
+    "restore": ("musr_models.restore", "Restore", "RestoreConfig"),
     "envelope": ("musr_models.envelope", "Envelope", "EnvelopeConfig"),
 }
 

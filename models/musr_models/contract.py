@@ -60,20 +60,23 @@ class Network(nn.Module, ABC):
     """Estimates the missing band of a signal.
 
     The same input gives the same output wherever a chunk begins: no statistics of the chunk, no unkeyed randomness.
-    Channels are independent and share weights. Estimates of magnitude networks scale with their input, so that a source
-    panned anywhere keeps its place: its channels differ by a gain only, and so do their estimates.
+    Channels share weights. They are independent, or one estimate is shared out among those that are handed in together
+    (`is_joint`). Estimates of spectral networks scale with their input, so that a source panned anywhere keeps its
+    place: its channels differ by a gain only, and so do their estimates.
 
     Attributes:
         output: what `forward` returns.
         default_phase: name of the phase source used where the user names none ("native": the network's own).
         sample_rates: rates in Hz at which it may run; empty for any.
         ratio: the one super-resolution factor it was trained for (± 5 %); None for any.
+        is_joint: channels that are handed in together share one estimate.
     """
 
     output: Output = Output.WAVEFORM
     default_phase: str = "native"
     sample_rates: tuple[int, ...] = ()
     ratio: float | None = None
+    is_joint: bool = False
 
     def transform(self, band: Band) -> Stft | None:
         """The transform whose spectrum `forward` takes; None where it takes the waveform."""

@@ -149,7 +149,7 @@ def check(degradation: Degradation, sample_rate: int) -> None:
         raise UsageError(f"{family} needs an order between 1 and 20, not {order}")
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1 << 13)
 def edge(degradation: Degradation, sample_rate: int) -> float:
     """The −12 dB point of `response` in Hz: where the band ends."""
     return edge_of(*response(degradation, sample_rate))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,15 @@ from musr_cli.dsp.spectrum import LongTermSpectrum
 TOLERANCE_HZ = 200.0
 TOLERANCE = 0.03
 """An edge counts as right within the larger of the two (the second is relative)."""
+
+PART_S = 10.0
+"""Length of the parts of a stream that have an edge each."""
+
+SURE = 0.9
+"""Confidence from which on the edge of a part counts."""
+
+MOVED = 0.85
+"""The edge of a part is another one if it lies below this fraction of the stream's."""
 
 SILENCE_DENSITY = 1e-18
 """Power density (full scale² per Hz) of the strongest band below which there is nothing to look at."""
@@ -47,16 +57,29 @@ class EdgeDetector:
     """
 
     def __init__(self, sample_rate: int) -> None:
-        self._nyquist_hz = sample_rate / 2
+        self._sample_rate, self._nyquist_hz = sample_rate, sample_rate / 2
+        self._parts: list[BandEdge] = []
         self._spectrum = LongTermSpectrum(sample_rate, EXPONENTS)
 
     def push(self, block: NDArray[np.floating]) -> None:
         """Take the next block [C, n]."""
         self._spectrum.push(block)
+        if self._spectrum.part_frames * self._spectrum.hop >= PART_S * self._sample_rate:
+            self._parts.append(self._read(self._spectrum.part_mean))
+            self._spectrum.begin_part()
 
     def result(self) -> BandEdge:
         """The edge of everything pushed so far; full band with confidence 0 where that is silent or under 0.1 s."""
-        density = np.stack([self._spectrum.mean(exponent) for exponent in EXPONENTS])
+        return self._read(self._spectrum.mean)
+
+    def moves_to(self) -> BandEdge | None:
+        """The lowest edge of a part of at least `PART_S`, where that is surely another one than the stream's."""
+        limit_hz = MOVED * self.result().cutoff_hz
+        moved = [part for part in self._parts if part.confidence >= SURE and part.cutoff_hz < limit_hz]
+        return min(moved, key=lambda part: part.cutoff_hz, default=None)
+
+    def _read(self, mean: Callable[[float], NDArray[np.float64]]) -> BandEdge:
+        density = np.stack([mean(exponent) for exponent in EXPONENTS])
         powers = band_powers(density, self._spectrum.frequencies_hz)
         if self._spectrum.frames == 0 or powers.max() < SILENCE_DENSITY:
             return self._full_band(0.0)

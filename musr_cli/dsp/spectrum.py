@@ -47,6 +47,7 @@ class LongTermSpectrum:
         window = np.hanning(self.n_fft + 1)[:-1]
         self._window = (window / np.sqrt(sample_rate / 2 * np.sum(window**2))).astype(np.float32)
         self._sums = np.zeros((len(self.exponents), len(self.frequencies_hz)))
+        self._part = (0, np.zeros_like(self._sums))
         self._rest: NDArray[np.float32] | None = None
 
     def push(self, block: NDArray[np.floating]) -> None:
@@ -62,6 +63,20 @@ class LongTermSpectrum:
             self._sums += sums
             self.frames += added
         self._rest = x[:, frames * self.hop :].copy()
+
+    def begin_part(self) -> None:
+        """Let `part_mean` begin here."""
+        self._part = (self.frames, self._sums.copy())
+
+    @property
+    def part_frames(self) -> int:
+        """Number of whole frames since `begin_part`."""
+        return self.frames - self._part[0]
+
+    def part_mean(self, exponent: float = 1.0) -> NDArray[np.float64]:
+        """As `mean`, of what came after `begin_part`."""
+        sums = self._sums - self._part[1]
+        return np.asarray((sums[self.exponents.index(exponent)] / max(self.part_frames, 1)) ** (1 / exponent))
 
     def mean(self, exponent: float = 1.0) -> NDArray[np.float64]:
         """Power density [F] in full scale² per Hz, averaged over channels and, as `exponent` says, over frames.

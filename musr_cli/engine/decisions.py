@@ -10,6 +10,7 @@ from typing import Literal
 from musr_cli.audio.resampling import MINUS_1_DB, MINUS_12_DB
 from musr_cli.dsp.band_edge import BandEdge
 from musr_cli.errors import UnavailableError, UsageError
+from musr_cli.settings import DEFAULT_MODEL
 from musr_models import registry
 from musr_models.contract import Band, ModelError, Network
 
@@ -103,6 +104,27 @@ def _implied_rate(input_rate: int, model: str | Path) -> int:
     )
 
 
+def choose_edge(
+    whole: BandEdge, lowest: BandEdge | None, cutoff: float | Literal["auto"], rates: Rates
+) -> tuple[BandEdge, list[str]]:
+    """The edge to restore from where edges move, and what to say of it.
+
+    Above the lowest edge nothing that the other parts have is replaced: the blend adds what a bin lacks.
+
+    Args:
+        whole: edge of the whole signal.
+        lowest: edge of a part of it, if that is surely another one.
+        cutoff: the edge that the user names, or "auto".
+        rates: of the job.
+    """
+    if lowest is None or cutoff != "auto":
+        return whole, []
+    where = f"parts of it end at {lowest.cutoff_hz:.0f} Hz, the whole at {whole.cutoff_hz:.0f} Hz"
+    if find_edge(whole, cutoff, rates) is None:
+        return whole, [f"{where}: left as it is; --cutoff {lowest.cutoff_hz:.0f} fills the parts"]
+    return lowest, [f"{where}: restored from the lower edge; --cutoff {whole.cutoff_hz:.0f} takes the other"]
+
+
 def find_edge(measured: BandEdge, cutoff: float | Literal["auto"], rates: Rates) -> Edge | None:
     """Where the signal's band ends at the output rate; None where it reaches as far as anything can.
 
@@ -186,5 +208,5 @@ def _warning(band: Band, edge: Edge | None) -> str | None:
         return None
     return (
         f"its band ends at {edge.nominal_hz:.0f} Hz, the network is made for {band.cutoff_hz:.0f} Hz and misses part "
-        "of what it expects; a model for any band edge, such as envelope, may do better"
+        f"of what it expects; a model for any band edge, such as {DEFAULT_MODEL}, may do better"
     )

@@ -22,7 +22,7 @@ from musr_cli.audio.reading import BLOCK_FRAMES, AudioSource
 from musr_cli.dsp.band_edge import BandEdge, EdgeDetector
 from musr_cli.dsp.blend import Blender
 from musr_cli.dsp.phase import NATIVE, PHASES, PhaseSource
-from musr_cli.engine.decisions import Choice, Edge, Rates, choose_network, choose_rates, find_edge
+from musr_cli.engine.decisions import Choice, Edge, Rates, choose_edge, choose_network, choose_rates, find_edge
 from musr_cli.engine.device import pick_device, use_bf16
 from musr_cli.engine.highband import Arithmetic, HighBand, foreign_transform
 from musr_cli.engine.planner import Plan, plan
@@ -118,12 +118,13 @@ class Enhancer:
         info, settings = source.info, self.settings
         try:
             rates = choose_rates(info.sample_rate, settings.ratio, settings.rate, settings.model)
-            measured, preview = _measure(source)
+            detector, preview = _measure(source)
+            measured, warnings = choose_edge(detector.result(), detector.moves_to(), settings.cutoff, rates)
             edge = find_edge(measured, settings.cutoff, rates)
             choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
             if edge is None or choice is None:
-                return self._leave(measured, rates, preview)
-            return self._plan(measured, edge, rates, choice, preview, info.channels)
+                return self._leave(measured, rates, preview, warnings)
+            return self._plan(measured, edge, rates, choice, preview, info.channels, warnings)
         except (UsageError, UnavailableError) as error:
             raise type(error)(f"{info.name}: {error}") from error
 
@@ -146,7 +147,14 @@ class Enhancer:
                 progress(done / job.sample_rate)
 
     def _plan(
-        self, measured: BandEdge, edge: Edge, rates: Rates, choice: Choice, preview: Iterable[Block], channels: int
+        self,
+        measured: BandEdge,
+        edge: Edge,
+        rates: Rates,
+        choice: Choice,
+        preview: Iterable[Block],
+        channels: int,
+        warnings: list[str],
     ) -> Job:
         settings, network, band = self.settings, choice.network, choice.band
         name = settings.phase or network.default_phase
@@ -166,15 +174,16 @@ class Enhancer:
             "phase": name,
             "precision": "bf16" if restorer.is_bf16 else "fp32",
             "context_s": round(restorer.context / rates.work, 3),
-            "warnings": [choice.warning] if choice.warning else [],
+            "warnings": warnings + ([choice.warning] if choice.warning else []),
         }
         return Job(rates.output, summary, None, rates, restorer, cut, preview)
 
-    def _leave(self, measured: BandEdge, rates: Rates, preview: Iterable[Block]) -> Job:
+    def _leave(self, measured: BandEdge, rates: Rates, preview: Iterable[Block], warnings: list[str]) -> Job:
         reach_hz = rates.input / 2 if measured.full_band else measured.cutoff_hz
         what = "only resampled" if rates.is_upsampling else "left untouched"
         reason = f"{what}: its band reaches {reach_hz:.0f} Hz, nothing is missing"
-        return Job(rates.output, self._summary(measured, rates), reason, rates, None, None, preview)
+        summary = self._summary(measured, rates) | {"warnings": warnings}
+        return Job(rates.output, summary, reason, rates, None, None, preview)
 
     def _summary(self, measured: BandEdge, rates: Rates) -> dict[str, Any]:
         return {
@@ -185,7 +194,6 @@ class Enhancer:
             "measured_cutoff_hz": round(measured.cutoff_hz),
             "confidence": round(measured.confidence, 2),
             "device": str(self._device),
-            "warnings": [],
         }
 
 
@@ -255,20 +263,20 @@ def _outputs(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:
     return add_in_bands(base, rates.output, rates.work, job._plan, job._restorer)
 
 
-def _measure(source: AudioSource) -> tuple[BandEdge, Iterable[Block]]:
-    """Band edge of a source, and, of a stream, all its blocks (they pass only once)."""
+def _measure(source: AudioSource) -> tuple[EdgeDetector, Iterable[Block]]:
+    """What knows the band edge of a source, and, of a stream, all its blocks (they pass only once)."""
     detector = EdgeDetector(source.info.sample_rate)
     if source.can_reread:
         for block in source.reread().blocks():
             detector.push(block)
-        return detector.result(), ()
+        return detector, ()
     held, blocks = [], source.blocks()
     for block in blocks:
         detector.push(block)
         held.append(block)
         if sum(block.shape[-1] for block in held) >= PIPE_PREVIEW_S * source.info.sample_rate:
             break
-    return detector.result(), chain(held, blocks)
+    return detector, chain(held, blocks)
 
 
 def _unknown_phase(name: str) -> str:

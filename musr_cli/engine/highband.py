@@ -19,7 +19,9 @@ from musr_models.contract import Band, Network
 from musr_models.transforms import Stft
 
 CHANNELS_AT_ONCE = 2
-"""Channels that pass the network together: more than stereo takes no more memory than stereo does."""
+"""Channels that pass the network together: more than stereo takes no more memory than stereo does.
+
+Neighbours in the usual orders are pairs: left and right, centre and low frequencies, the two surrounds."""
 
 FOREIGN_WINDOW_S = 0.04
 """Window of the transform in which a phase source works for a network that has none."""

@@ -39,14 +39,13 @@ class Adversary:
     def generator_term(self, estimate: Estimate, progress: float) -> Tensor:
         """The weighted term that the generator adds to its loss; its weight grows geometrically with `progress`."""
         start, end = self.weights.adversarial, self.weights.adversarial_end or self.weights.adversarial
-        logits = self._judge(estimate.high * estimate.mask)
+        logits = self._judge(estimate.fake)
         weight = float(start * (end / start) ** progress)
         return adversarial_loss(logits, self.weights.form) * weight
 
     def step(self, estimate: Estimate) -> Tensor:
         """Teach the discriminator one batch; returns its loss."""
-        pair = torch.cat([estimate.target, estimate.high.detach()]) * estimate.mask.repeat(2, 1, 1)
-        real, fake = self._judge(pair).chunk(2)
+        real, fake = self._judge(torch.cat([estimate.real, estimate.fake.detach()])).chunk(2)
         loss = discriminator_loss(real, fake, self.weights.form)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

@@ -29,13 +29,15 @@ from musr_cli.dsp.band_edge import EdgeDetector
 from musr_cli.dsp.reach import EXPONENT, reach_hz
 from musr_cli.dsp.spectrum import LongTermSpectrum
 from musr_cli.errors import MusrError
-from musr_cli.training.recipe import Recipe
+from musr_cli.training.recipe import DegradationRecipe, Recipe
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 CACHE_LIMIT_BYTES = 20 * 2**30
 _FULL_SCALE = 32767.0
 _HQ_PASSBAND = 0.9  # of the lower Nyquist frequency: where soxr HQ begins to fall
 _LOWEST_OCTAVE_HZ = 60.0
+_HIGHEST_CUTOFF = 0.85  # of where a crop's spectrum ends: above, next to nothing is left to learn
+_EDGE_ERROR = 0.01  # relative; what the detector's errors look like where it is right
 _SPEED_SHARE = 0.5
 _CHANNELS = 2  # mono clips are stored twice: crops choose left, right or the middle
 
@@ -66,16 +68,19 @@ class Batch:
     Attributes:
         low: band-limited signals [B, T] float32.
         full: the originals [B, T] float32.
+        cutoff_hz: [B], the band edges of `low` that networks for any edge are told: −12 dB points, with the errors
+            that a detector makes. Nominal cutoffs where the recipe draws from no grid.
         bandwidth_hz: [B], where each original's spectrum ends.
     """
 
     low: Tensor
     full: Tensor
+    cutoff_hz: Tensor
     bandwidth_hz: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """The batch on `device`."""
-        return Batch(self.low.to(device), self.full.to(device), self.bandwidth_hz.to(device))
+        return Batch(*(part.to(device) for part in (self.low, self.full, self.cutoff_hz, self.bandwidth_hz)))
 
 
 @dataclass(frozen=True)
@@ -226,30 +231,43 @@ def make_batch(cache: ClipCache, clips: Sequence[Clip], recipe: Recipe, step: in
     weights = np.array([clip.samples for clip in clips], dtype=np.float64)
     weights /= weights.sum()
     examples = [_example(cache, clips, weights, recipe, rng) for _ in range(size)]
-    low, full, bandwidth_hz = zip(*examples, strict=True)
+    low, full, cutoff_hz, bandwidth_hz = zip(*examples, strict=True)
     return Batch(
         torch.from_numpy(np.stack(low)),
         torch.from_numpy(np.stack(full)),
+        torch.tensor(cutoff_hz, dtype=torch.float32),
         torch.tensor(bandwidth_hz, dtype=torch.float32),
     )
 
 
 def _example(
     cache: ClipCache, clips: Sequence[Clip], weights: NDArray[np.float64], recipe: Recipe, rng: np.random.Generator
-) -> tuple[Array, Array, float]:
+) -> tuple[Array, Array, float, float]:
     full, bandwidth_hz = _draw(cache, clips, weights, recipe, rng)
     if rng.random() < recipe.data.mix:
         other, other_hz = _draw(cache, clips, weights, recipe, rng)
         full, bandwidth_hz = 0.5 * (full + other), min(bandwidth_hz, other_hz)
     full = _equalise(full, cache.sample_rate, recipe.data.equaliser_db, rng)
     full *= np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
-    how = degrade.sample(
-        int(rng.integers(2**31)),
-        cache.sample_rate,
-        families=recipe.degradation.families,
-        cutoff_hz=recipe.degradation.cutoff_hz,
-    )
-    return degrade.apply(full[None], cache.sample_rate, how)[0], full, bandwidth_hz
+    how, cutoff_hz = _draw_degradation(recipe.degradation, cache.sample_rate, bandwidth_hz, rng)
+    return degrade.apply(full[None], cache.sample_rate, how)[0], full, cutoff_hz, bandwidth_hz
+
+
+def _draw_degradation(
+    wanted: DegradationRecipe, sample_rate: int, bandwidth_hz: float, rng: np.random.Generator
+) -> tuple[degrade.Degradation, float]:
+    """How a crop loses its band, and the band edge that a network is told."""
+    lowest_hz, highest_hz = wanted.cutoff_hz
+    if wanted.cutoffs_per_octave:
+        octaves = np.log2(max(min(highest_hz, _HIGHEST_CUTOFF * bandwidth_hz) / lowest_hz, 1.0))
+        # on a grid, so that edges are worked out once
+        step = rng.integers(int(octaves * wanted.cutoffs_per_octave) + 1)
+        lowest_hz = highest_hz = float(lowest_hz * 2 ** (step / wanted.cutoffs_per_octave))
+    seed = int(rng.integers(2**31))
+    how = degrade.sample(seed, sample_rate, families=wanted.families, cutoff_hz=(lowest_hz, highest_hz))
+    if not wanted.cutoffs_per_octave:
+        return how, how.cutoff_hz or sample_rate / 2
+    return how, min(degrade.edge(how, sample_rate) * float(np.exp(rng.normal(0, _EDGE_ERROR))), sample_rate / 2)
 
 
 def _equalise(x: Array, sample_rate: int, db_per_octave: float, rng: np.random.Generator) -> Array:

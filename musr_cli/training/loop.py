@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from musr_cli.training.adversarial import Adversary
 from musr_cli.training.data import Batch
 from musr_cli.training.distributed import Processes
-from musr_cli.training.losses import SpectralObjective
+from musr_cli.training.losses import objective_for
 from musr_cli.training.recipe import Recipe
 from musr_cli.training.state import State
-from musr_models.blocks import LogPowerNetwork
 
 _GRADIENT_LIMIT = 5.0
 _REPORT_EVERY = 50
@@ -82,7 +81,7 @@ def train(
         on_step: called after every step (checkpoints, validation).
     """
     device = next(state.network.parameters()).device
-    objective = group.wrap(SpectralObjective(state.network, recipe.loss, recipe.data.sample_rate, bf16))
+    objective = group.wrap(objective_for(state.network, recipe, bf16))
     adversary = Adversary.of(state, recipe.loss, group, bf16)
     meter = _Meter(recipe, limits, state)
     state.network.train()
@@ -161,42 +160,3 @@ class _Meter:
         )
         self.started, self.sums = (state.step, state.elapsed_s), {}
         return report
-
-
-def set_statistics(network: LogPowerNetwork, batches: Iterable[Batch], sample_rate: int) -> None:
-    """Set the means and deviations that the network standardises by; high bins count where originals reach them."""
-    config = network.config
-    low, high = _Moments(config.low_bins), _Moments(config.high_bins)
-    hz = torch.arange(config.low_bins, config.stft.bins) * (sample_rate / config.n_fft)
-    for batch in batches:
-        features = network.features(config.stft.analyse(batch.low))
-        low.add(features.low, torch.ones(len(batch.low), config.low_bins))
-        high.add(
-            network.target(config.stft.analyse(batch.full), features.level),
-            (hz <= batch.bandwidth_hz[:, None]).float(),
-        )
-    network.low_mean, network.low_std = low.result()
-    network.high_mean, network.high_std = high.result()
-
-
-class _Moments:
-    """Weighted mean and deviation of each bin; a bin that no original reaches takes those of the last one reached."""
-
-    def __init__(self, bins: int) -> None:
-        self.weight, self.sum, self.square = (torch.zeros(bins, dtype=torch.float64) for _ in range(3))
-
-    def add(self, x: Tensor, weight: Tensor) -> None:
-        """Count `x` [B, bins, N], its bins weighted by `weight` [B, bins]."""
-        x = x.double()
-        self.weight += weight.sum(dim=0) * x.shape[-1]
-        self.sum += (x.sum(dim=-1) * weight).sum(dim=0)
-        self.square += (x.square().sum(dim=-1) * weight).sum(dim=0)
-
-    def result(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation, [bins, 1] each."""
-        reached = torch.nonzero(self.weight > 0.01 * self.weight.max()).flatten()
-        last = torch.searchsorted(reached, torch.arange(len(self.weight)), right=True) - 1
-        source = reached[last.clamp_min(0)]
-        mean = self.sum[source] / self.weight[source]
-        std = (self.square[source] / self.weight[source] - mean.square()).clamp_min(0).sqrt()
-        return mean.float()[:, None], std.clamp_min(1e-3).float()[:, None]

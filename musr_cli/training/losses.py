@@ -1,4 +1,4 @@
-"""What spectral networks are trained on: losses as weighted terms under the names they are logged by."""
+"""What networks are trained on: losses as weighted terms under the names they are logged by."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from musr_cli.dsp.phase import PHASES, Observed
+from musr_cli.errors import UsageError
 from musr_cli.training.data import Batch
-from musr_cli.training.recipe import LossRecipe
+from musr_cli.training.recipe import LossRecipe, Recipe
 from musr_models.blocks import LogPowerNetwork
-from musr_models.contract import Band
+from musr_models.contract import Band, Network
+from musr_models.restore import Restore
 from musr_models.transforms import Stft, power
 
 # our LSD (LSD-A of the metrics) at 44.1 kHz, and half of it, so that transients count too
 _RESYNTHESIS_WINDOWS_S = (2048 / 44100, 512 / 44100)
-_RESYNTHESIS_FLOOR = 1e-8
+_FLOOR = 1e-8
+# keeps roots differentiable at zero
+_GUARD = 1e-4
 
 
 @dataclass(frozen=True)
@@ -26,33 +30,50 @@ class Estimate:
 
     Attributes:
         terms: weighted loss terms; their sum is minimised.
-        high: standardised estimate of the high band [B, bins, N].
-        target: what it should have been.
-        mask: 1 where the original has a spectrum at all [B, bins, 1].
+        fake: what the discriminator is shown of the estimate.
+        real: the same of the original.
     """
 
     terms: dict[str, Tensor]
-    high: Tensor
-    target: Tensor
-    mask: Tensor
+    fake: Tensor
+    real: Tensor
 
 
-class SpectralObjective(nn.Module):
-    """A log-power network and its losses as one module, so that data parallelism wraps both.
+class Objective(nn.Module):
+    """A network and its losses as one module, so that data parallelism wraps both; batch → `Estimate`.
 
     Args:
-        network: a `LogPowerNetwork` with its statistics set.
+        network: with its statistics set.
         weights: of the loss terms.
         sample_rate: of the batches, in Hz.
-        bf16: run the body of the network in bfloat16.
+        bf16: run the network in bfloat16.
     """
 
-    def __init__(self, network: LogPowerNetwork, weights: LossRecipe, sample_rate: int, bf16: bool = False) -> None:
+    def __init__(self, network: Network, weights: LossRecipe, sample_rate: int, bf16: bool = False) -> None:
         super().__init__()
         self.network = network
         self.weights = weights
         self.sample_rate = sample_rate
         self.bf16 = bf16
+
+    def autocast(self, x: Tensor) -> torch.autocast:
+        """The precision in which the network runs."""
+        return torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def resynthesis(self, high: Tensor, batch: Batch, cutoff_hz: Tensor) -> dict[str, Tensor]:
+        """The weighted terms of a resynthesised high band [B, T]: means over resolutions."""
+        transforms = (_stft(seconds, self.sample_rate) for seconds in _RESYNTHESIS_WINDOWS_S)
+        spectra = [LogSpectra.of(high, batch, cutoff_hz, stft, self.sample_rate) for stft in transforms]
+        terms = {"resynthesis": self.weights.resynthesis * torch.stack([s.distance() for s in spectra]).mean()}
+        if self.weights.spread:
+            terms["spread"] = self.weights.spread * torch.stack([s.spread_error() for s in spectra]).mean()
+        return terms
+
+
+class SpectralObjective(Objective):
+    """A log-power network: its spectra compared as it sees them, and as they sound with the default phase."""
+
+    network: LogPowerNetwork
 
     def forward(self, batch: Batch) -> Estimate:
         """Estimate the high band of `batch.low` and compare it with that of `batch.full`."""
@@ -60,7 +81,7 @@ class SpectralObjective(nn.Module):
         low = stft.analyse(batch.low)
         features = self.network.features(low)
         target = self.network.target(stft.analyse(batch.full), features.level)
-        with torch.autocast(low.device.type, torch.bfloat16, enabled=self.bf16):
+        with self.autocast(low):
             high = self.network.body(self.network.standardise(features.low))
         high = high.float()
         mask = self._mask(batch.bandwidth_hz)
@@ -69,8 +90,9 @@ class SpectralObjective(nn.Module):
             terms["content"] = self.weights.content * masked_mean((high - target).square(), mask)
         if self.weights.resynthesis:
             magnitude = self.network.magnitude(high, features.level)
-            terms["resynthesis"] = self.weights.resynthesis * self._resynthesis(batch, low, magnitude)
-        return Estimate(terms, high, target, mask)
+            signal, band = self._synthesise(batch, low, magnitude)
+            terms |= self.resynthesis(signal, batch, torch.full_like(batch.cutoff_hz, band.cutoff_hz))
+        return Estimate(terms, high * mask, target * mask)
 
     def _mask(self, bandwidth_hz: Tensor) -> Tensor:
         """[B, high_bins, 1]: 1 below where each original's spectrum ends."""
@@ -78,14 +100,44 @@ class SpectralObjective(nn.Module):
         bins = torch.arange(config.low_bins, config.stft.bins, device=bandwidth_hz.device)
         return (bins * (self.sample_rate / config.n_fft) <= bandwidth_hz[:, None]).float()[..., None]
 
-    def _resynthesis(self, batch: Batch, low: Tensor, magnitude: Tensor) -> Tensor:
+    def _synthesise(self, batch: Batch, low: Tensor, magnitude: Tensor) -> tuple[Tensor, Band]:
+        """High band as a signal [B, T], and what it was missing from."""
         config = self.network.config
         band = Band(self.sample_rate, self.sample_rate / 2 / config.ratio)
         observed = Observed(batch.low[:, None], low[:, None], band, config.stft, config.low_bins, first=0, seed=0)
         high = PHASES[self.network.default_phase].apply(magnitude[:, None], observed)[:, 0]
         spectrum = torch.cat([torch.zeros_like(low[:, : config.low_bins]), high], dim=-2)
-        estimate = config.stft.synthesise(spectrum, batch.full.shape[-1])
-        return resynthesis_loss(estimate, batch.full, band, batch.bandwidth_hz)
+        return config.stft.synthesise(spectrum, batch.full.shape[-1]), band
+
+
+class SignalObjective(Objective):
+    """A network for any band edge: what it makes of each example's own edge, compared as a signal."""
+
+    network: Restore
+
+    def forward(self, batch: Batch) -> Estimate:
+        """Estimate what lies above `batch.cutoff_hz`, and compare it with `batch.full`."""
+        bands = [Band(self.sample_rate, cutoff_hz) for cutoff_hz in batch.cutoff_hz.tolist()]
+        stft = self.network.transform(bands[0])
+        low = stft.analyse(batch.low)[:, None]
+        with self.autocast(low):
+            spectrum = self.network.estimate(low, bands)[:, 0]
+        first = torch.tensor([band.cutoff_bin(stft) for band in bands], device=low.device)
+        is_missing = torch.arange(stft.bins, device=low.device) >= first[:, None]
+        high = stft.synthesise(spectrum * is_missing[..., None], batch.full.shape[-1])
+        return Estimate(self.resynthesis(high, batch, batch.cutoff_hz), high, batch.full)
+
+
+def objective_for(network: Network, recipe: Recipe, bf16: bool) -> Objective:
+    """The objective that trains this kind of network.
+
+    Raises:
+        UsageError: it is not trained by steps.
+    """
+    for kind, objective in ((LogPowerNetwork, SpectralObjective), (Restore, SignalObjective)):
+        if isinstance(network, kind):
+            return objective(network, recipe.loss, recipe.data.sample_rate, bf16)
+    raise UsageError(f"recipe '{recipe.name}': architecture '{recipe.architecture}' is not trained by steps")
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -93,37 +145,52 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).sum() / (mask.sum() * x.shape[-1]).clamp_min(1)
 
 
-def resynthesis_loss(estimate: Tensor, full: Tensor, band: Band, bandwidth_hz: Tensor) -> Tensor:
-    """Log-spectral distance above the band edge, of signals: what is heard after phase and inverse STFT.
+@dataclass(frozen=True)
+class LogSpectra:
+    """Log10 power above the band edge of estimates and originals at one resolution, as they sound.
 
-    The distance of magnitudes before synthesis misses what inconsistent phases do to them. Mean over two resolutions of
-    the RMS over bins of the difference of log10 power.
+    Distances of magnitudes before synthesis miss what inconsistent phases do to them.
 
-    Args:
-        estimate: [B, T], the estimated high band.
-        full: [B, T], the originals.
-        band: rate and band edge of both.
-        bandwidth_hz: [B], where the originals' spectra end.
+    Attributes:
+        estimate: [B, bins, N].
+        full: the same of the originals.
+        mask: 1 above each edge and below where each original's spectrum ends, [B, bins, 1].
     """
-    distances = [
-        _log_distance(estimate, full, _stft(s, band.sample_rate), band, bandwidth_hz) for s in _RESYNTHESIS_WINDOWS_S
-    ]
-    return torch.stack(distances).mean()
+
+    estimate: Tensor
+    full: Tensor
+    mask: Tensor
+
+    @classmethod
+    def of(cls, estimate: Tensor, batch: Batch, cutoff_hz: Tensor, stft: Stft, sample_rate: int) -> LogSpectra:
+        """Those of estimated high bands [B, T] of a batch."""
+        # one bin further up: the first one shares its window's main lobe with the given band
+        first = Band(sample_rate, float(cutoff_hz.min())).cutoff_bin(stft) + 1
+        step_hz = sample_rate / stft.n_fft
+        hz = torch.arange(first, stft.bins, device=estimate.device) * step_hz
+        mask = (hz > cutoff_hz[:, None] + step_hz) & (hz <= batch.bandwidth_hz[:, None])
+        logs = [torch.log10(power(stft.analyse(x)[:, first:]) + _FLOOR) for x in (estimate, batch.full)]
+        return cls(logs[0], logs[1], mask.float()[..., None])
+
+    def mean(self, x: Tensor) -> Tensor:
+        """Mean over the bins of each frame, [B, 1, N]."""
+        return (x * self.mask).sum(dim=1, keepdim=True) / self.mask.sum(dim=1, keepdim=True).clamp_min(1)
+
+    def distance(self) -> Tensor:
+        """Log-spectral distance: RMS over bins, mean over frames."""
+        return torch.sqrt(self.mean((self.estimate - self.full).square()) + _GUARD).mean()
+
+    def spread_error(self) -> Tensor:
+        """Difference of the deviations over the bins of a frame, mean over frames: the price of smearing."""
+        return (self._deviation(self.estimate) - self._deviation(self.full)).abs().mean()
+
+    def _deviation(self, x: Tensor) -> Tensor:
+        return torch.sqrt(self.mean((x - self.mean(x)).square()) + _GUARD)
 
 
 def _stft(window_s: float, sample_rate: int) -> Stft:
     n_fft = 2 * round(window_s * sample_rate / 2)
     return Stft(n_fft, n_fft // 2)
-
-
-def _log_distance(estimate: Tensor, full: Tensor, stft: Stft, band: Band, bandwidth_hz: Tensor) -> Tensor:
-    # one bin further up: the first one shares its window's main lobe with the given band
-    first = band.cutoff_bin(stft) + 1
-    hz = torch.arange(first, stft.bins, device=full.device) * (band.sample_rate / stft.n_fft)
-    mask = (hz <= bandwidth_hz[:, None]).float()[..., None]
-    logs = [torch.log10(power(stft.analyse(x)[:, first:]) + _RESYNTHESIS_FLOOR) for x in (estimate, full)]
-    square = ((logs[0] - logs[1]).square() * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)
-    return torch.sqrt(square + 1e-4).mean()
 
 
 def adversarial_loss(logits: Tensor, form: str) -> Tensor:

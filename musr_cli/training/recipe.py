@@ -56,10 +56,16 @@ class DegradationRecipe:
     Attributes:
         families: low-pass families, drawn uniformly; naming one twice doubles its share.
         cutoff_hz: range of the nominal cutoff in Hz.
+        cutoffs_per_octave: for networks that work at any band edge: cutoffs are drawn from a grid of so many an octave,
+            none above what the crop's own spectrum leaves to learn; 0 for a uniform draw in hertz.
+        validate_hz: cutoffs at which held-out clips are restored, one after the other; the highest of `cutoff_hz` where
+            there are none.
     """
 
     families: tuple[str, ...] = ("resample",)
     cutoff_hz: tuple[float, float] = (4000.0, 4000.0)
+    cutoffs_per_octave: int = 0
+    validate_hz: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ class LossRecipe:
 
     Attributes:
         content: mean square error of the standardised log power (Dai et al., eq. 3; their a).
-        resynthesis: LSD of the signal after phase and inverse STFT, see `losses.resynthesis_loss`.
+        resynthesis: LSD of the signal after phase and inverse STFT, see `losses.LogSpectra`.
+        spread: how far the deviation over the bins of a frame is off, which keeps `resynthesis` from smearing.
         adversarial: the generator's adversarial term (Dai et al., eq. 4; their b) at the start.
         adversarial_end: the same at the end; it grows geometrically.
         form: "saturating", log(1 − D(G(x))) as printed, or "hinge".
@@ -76,6 +83,7 @@ class LossRecipe:
 
     content: float = 1.0
     resynthesis: float = 0.0
+    spread: float = 0.0
     adversarial: float = 0.0
     adversarial_end: float = 0.0
     form: str = "saturating"

@@ -16,11 +16,11 @@ import torch
 from musr_cli.errors import MusrError, UsageError
 from musr_cli.training.data import Batch, Clip, ClipCache, make_batch, matches, open_cache
 from musr_cli.training.distributed import Processes, processes
-from musr_cli.training.loop import Limits, Report, set_statistics, train
+from musr_cli.training.loop import Limits, Report, train
 from musr_cli.training.recipe import Recipe, recipe_values
 from musr_cli.training.state import State, load_state, new_state, save_state
+from musr_cli.training.statistics import set_statistics
 from musr_cli.training.validation import Restore, Validator, open_board
-from musr_models.blocks import LogPowerNetwork
 from musr_models.checkpoint import Card, build, load_checkpoint, save_checkpoint
 from musr_models.contract import Network
 from musr_models.envelope import EnvelopeConfig, EnvelopeFit
@@ -172,14 +172,10 @@ def _start(session: Session, clips: _Clips) -> State:
     return state
 
 
-def _network(recipe: Recipe) -> LogPowerNetwork:
+def _network(recipe: Recipe) -> Network:
     if recipe.start_from:
-        network: Network = load_checkpoint(weights_folder() / f"{recipe.start_from}.toml")
-    else:
-        network = build(recipe.architecture, recipe.network)
-    if not isinstance(network, LogPowerNetwork):
-        raise UsageError(f"recipe '{recipe.name}': architecture '{recipe.architecture}' is not trained by steps")
-    return network
+        return load_checkpoint(weights_folder() / f"{recipe.start_from}.toml")
+    return build(recipe.architecture, recipe.network)
 
 
 class _Keeper:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from musr_cli.errors import MusrError
 from musr_cli.training.recipe import Recipe, recipe_values
 from musr_models.blocks import LogPowerNetwork
+from musr_models.contract import Network
 from musr_models.discriminators import SpectrumDiscriminator
 
 
@@ -34,8 +35,8 @@ class State:
         best: lowest validation figure so far.
     """
 
-    network: LogPowerNetwork
-    average: LogPowerNetwork
+    network: Network
+    average: Network
     optimiser: torch.optim.Optimizer
     discriminator: SpectrumDiscriminator | None = None
     discriminator_optimiser: torch.optim.Optimizer | None = None
@@ -58,7 +59,7 @@ class State:
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def new_state(network: LogPowerNetwork, recipe: Recipe) -> State:
+def new_state(network: Network, recipe: Recipe) -> State:
     """Fresh optimisers, and a discriminator where the recipe has an adversarial term."""
     rates = recipe.optimiser
     state = State(
@@ -66,7 +67,7 @@ def new_state(network: LogPowerNetwork, recipe: Recipe) -> State:
         copy.deepcopy(network) if rates.ema else network,
         torch.optim.AdamW(network.parameters(), rates.learning_rate, weight_decay=rates.weight_decay),
     )
-    if recipe.loss.adversarial:
+    if recipe.loss.adversarial and isinstance(network, LogPowerNetwork):
         device = next(network.parameters()).device
         state.discriminator = SpectrumDiscriminator(network.config.high_bins).to(device)
         state.discriminator_optimiser = torch.optim.Adam(

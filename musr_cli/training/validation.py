@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Protocol
 
@@ -50,7 +51,8 @@ class Validator:
     Attributes:
         recipe: of the run: rate and band edge.
         cache: where the clips lie.
-        clips: the held-out ones; `CLIPS` of them are used, so chosen that every source has its share.
+        clips: the held-out ones; `CLIPS` of them are used, so chosen that every source has its share. Where the
+            recipe validates at several cutoffs, the clips take turns.
         folder: for the curve, validation.csv.
         restore: the engine.
         note: tells people.
@@ -74,7 +76,8 @@ class Validator:
         """Mean LSD-HF of the held-out clips as `model` restores them; NaN without any clips."""
         count = min(CLIPS, len(self.clips))
         chosen = [self.clips[index * len(self.clips) // count] for index in range(count)]
-        scores = [self._score(clip, model, name, step) for clip in chosen]
+        tasks = zip(chosen, cycle(self._edges), strict=False)
+        scores = [self._score(clip, edge, model, name, step) for clip, edge in tasks]
         lsd = float(np.mean(scores)) if scores else float("nan")
         self.note(f"step {step}: {name} LSD-HF {lsd:.3f} on held-out clips")
         self._write(step, elapsed_s, name, lsd)
@@ -82,16 +85,22 @@ class Validator:
             self.board.add_scalar(f"validation/{name}", lsd, step)
         return lsd
 
-    def _score(self, clip: Clip, model: str, name: str, step: int) -> float:
-        rate = self.cache.sample_rate
-        # networks of one ratio are validated at their own edge, which is the highest they train at
-        cutoff_hz = self.recipe.degradation.cutoff_hz[1]
+    @property
+    def _edges(self) -> list[tuple[float, float]]:
+        """Nominal cutoffs, and what the engine is told: for networks for any edge the −12 dB point, else the same."""
+        wanted, rate = self.recipe.degradation, self.cache.sample_rate
+        if not wanted.validate_hz:
+            return [(wanted.cutoff_hz[1], wanted.cutoff_hz[1])]
+        return [(hz, degrade.edge(degrade.Degradation(degrade.RESAMPLE, hz), rate)) for hz in wanted.validate_hz]
+
+    def _score(self, clip: Clip, edge: tuple[float, float], model: str, name: str, step: int) -> float:
+        rate, (nominal_hz, cutoff_hz) = self.cache.sample_rate, edge
         full = self.cache.crop(clip, clip.samples // 3, round(SECONDS * rate))
-        low = degrade.apply(full, rate, degrade.Degradation(degrade.RESAMPLE, cutoff_hz))
+        low = degrade.apply(full, rate, degrade.Degradation(degrade.RESAMPLE, nominal_hz))
         restored = self.restore(model, low, rate, cutoff_hz)
         if self.board and clip is self.clips[0]:
             self.board.add_audio(f"held-out/{name}", np.clip(restored.mean(axis=0), -1, 1), step, rate)
-        return lsd_a(full, restored, rate, cutoff_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ))
+        return lsd_a(full, restored, rate, nominal_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ))
 
     def _write(self, step: int, elapsed_s: float, name: str, lsd: float) -> None:
         path = self.folder / "validation.csv"

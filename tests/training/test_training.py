@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import tomli_w
@@ -18,23 +20,31 @@ from torch import Tensor, nn
 
 from musr_cli.errors import MusrError, UsageError
 from musr_cli.training.adversarial import Adversary
-from musr_cli.training.data import ClipCache, make_batch
+from musr_cli.training.data import Batch, ClipCache, make_batch
 from musr_cli.training.distributed import Processes
-from musr_cli.training.loop import Limits, Report, set_statistics, train
-from musr_cli.training.losses import SpectralObjective, adversarial_loss, discriminator_loss, resynthesis_loss
-from musr_cli.training.recipe import LossRecipe, OptimiserRecipe, Recipe, read_recipe, recipe_values, shipped_recipes
+from musr_cli.training.loop import Limits, Report, train
+from musr_cli.training.losses import LogSpectra, adversarial_loss, discriminator_loss, objective_for
+from musr_cli.training.recipe import (
+    DegradationRecipe,
+    LossRecipe,
+    OptimiserRecipe,
+    Recipe,
+    read_recipe,
+    recipe_values,
+    shipped_recipes,
+)
 from musr_cli.training.session import Session, run
 from musr_cli.training.state import State, load_state, new_state, save_state
+from musr_cli.training.statistics import set_statistics
 from musr_models.blocks import LogPowerNetwork
 from musr_models.checkpoint import ARCHITECTURES, build, load_checkpoint
-from musr_models.contract import Band
+from musr_models.transforms import Stft
 from tests.training.conftest import RATE, silent_restore
 
 
 def fresh(recipe: Recipe, cache: ClipCache) -> State:
     torch.manual_seed(recipe.seed)
     network = build(recipe.architecture, dict(recipe.network))
-    assert isinstance(network, LogPowerNetwork)
     with torch.no_grad():
         set_statistics(network, [make_batch(cache, cache.clips, recipe, 10**6, 8)], RATE)
     return new_state(network, recipe)
@@ -62,25 +72,46 @@ def assert_same(one: nn.Module, other: nn.Module) -> None:
         torch.testing.assert_close(a, b, rtol=0, atol=0, msg=name)
 
 
-@pytest.mark.parametrize("architecture", ["dnn", "cnn", "stft-gan"])
-def test_one_batch_is_learnt_by_heart(architecture: str, recipe: Recipe, cache: ClipCache) -> None:
-    sizes = {"dnn": {"widths": (64, 64)}, "cnn": {"filters": (8, 16, 16), "strides": (2, 2, 2), "summary": 8},
-             "stft-gan": {"widths": (48, 48, 48, 48), "final_activation": False}}  # fmt: skip
-    recipe = dataclasses.replace(
-        recipe, architecture=architecture, network=sizes[architecture], loss=LossRecipe(content=1.0),
+SIZES: dict[str, dict[str, Any]] = {
+    "dnn": {"widths": (64, 64)},
+    "cnn": {"filters": (8, 16, 16), "strides": (2, 2, 2), "summary": 8},
+    "stft-gan": {"widths": (48, 48, 48, 48), "final_activation": False},
+    "restore": {"views": 32, "width": 48, "hidden": 96, "blocks": 2, "level_frames": 5},
+}
+
+
+def of_architecture(recipe: Recipe, architecture: str) -> Recipe:
+    """A recipe with the loss and, for networks for any edge, the edges that this kind of network learns from."""
+    is_restore = architecture == "restore"
+    return dataclasses.replace(
+        recipe,
+        architecture=architecture,
+        network=SIZES[architecture],
+        loss=LossRecipe(content=0.0, resynthesis=1.0) if is_restore else LossRecipe(content=1.0),
         optimiser=OptimiserRecipe(3e-3, power=0.5),
-    )  # fmt: skip
+        degradation=DegradationRecipe(("resample",), (2000.0, 4000.0), 12, (2000.0, 4000.0))
+        if is_restore
+        else recipe.degradation,
+    )
+
+
+@pytest.mark.parametrize("architecture", SIZES)
+def test_one_batch_is_learnt_by_heart(architecture: str, recipe: Recipe, cache: ClipCache) -> None:
+    recipe = of_architecture(recipe, architecture)
     state = fresh(recipe, cache)
     batch = make_batch(cache, cache.clips, recipe, 0, 2)
     seen: list[Report] = []
     train(state, lambda step: batch, recipe, Limits(150), group=Processes(), on_report=seen.append)
-    assert seen[-1].losses["content"] < 0.35
-    assert seen[-1].losses["content"] < 0.6 * seen[0].losses["content"]
+    (last,), (first,) = seen[-1].losses.values(), seen[0].losses.values()
+    # the texture of the copied band is not that of the original: there the distance of signals ends
+    assert last < (0.85 if architecture == "restore" else 0.35)
+    assert last < (0.8 if architecture == "restore" else 0.6) * first
     assert seen[-1].audio_s_per_s > 0
 
 
 def test_statistics_standardise(recipe: Recipe, cache: ClipCache) -> None:
     network = fresh(recipe, cache).network
+    assert isinstance(network, LogPowerNetwork)
     batch = make_batch(cache, cache.clips, recipe, 10**6, 8)
     stft = network.config.stft
     features = network.features(stft.analyse(batch.low))
@@ -146,7 +177,7 @@ def test_discriminator_learns_to_tell(recipe: Recipe, cache: ClipCache) -> None:
     state.discriminator_optimiser.param_groups[0]["lr"] = 1e-3
     adversary = Adversary.of(state, recipe.loss, Processes(), bf16=False)
     assert adversary is not None
-    estimate = SpectralObjective(state.network, recipe.loss, RATE)(make_batch(cache, cache.clips, recipe, 0, 8))
+    estimate = objective_for(state.network, recipe, bf16=False)(make_batch(cache, cache.clips, recipe, 0, 8))
     losses = [float(adversary.step(estimate)) for _ in range(30)]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -154,8 +185,7 @@ def test_discriminator_learns_to_tell(recipe: Recipe, cache: ClipCache) -> None:
 def test_adversarial_weight_grows_geometrically(recipe: Recipe, cache: ClipCache) -> None:
     adversary = Adversary.of(fresh(recipe, cache), recipe.loss, Processes(), bf16=False)
     assert adversary is not None
-    ones = torch.ones(1, 128, 32)
-    estimate = SimpleNamespace(high=ones, mask=ones[..., :1])
+    estimate = SimpleNamespace(fake=torch.ones(1, 128, 32))
     with torch.no_grad():
         start, middle, end = (float(adversary.generator_term(estimate, at)) for at in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
     assert end / start == pytest.approx(10.0)
@@ -169,25 +199,37 @@ def test_adversarial_losses_pull_the_right_way(form: str) -> None:
     assert discriminator_loss(high, low, form) < discriminator_loss(low, high, form)
 
 
-def test_resynthesis_loss_is_a_distance(cache: ClipCache) -> None:
+def test_log_spectra_measure_distance_and_spread(cache: ClipCache) -> None:
     full = torch.from_numpy(cache.crop(cache.clips[0], 0, RATE))
-    band, bandwidth = Band(RATE, 4000.0), torch.full((2,), 8000.0)
-    zero = float(resynthesis_loss(full, full, band, bandwidth))
-    six_db = float(resynthesis_loss(2 * full, full, band, bandwidth))
-    assert zero == pytest.approx(0.01, abs=1e-3)  # the root's guard
-    assert six_db == pytest.approx(0.602, abs=0.05)
+    cutoff_hz = torch.tensor([3000.0, 4000.0])
+    batch = Batch(full, full, cutoff_hz, torch.full((2,), 8000.0))
+    stft = Stft(744, 372)
+    same, louder, noise = (
+        LogSpectra.of(x, batch, cutoff_hz, stft, RATE) for x in (full, 2 * full, 0.1 * torch.randn_like(full))
+    )
+    assert float(same.distance()) == pytest.approx(0.01, abs=1e-3)  # the root's guard
+    assert float(louder.distance()) == pytest.approx(0.602, abs=0.05)
+    assert float(same.spread_error()) == 0
+    assert float(louder.spread_error()) < 0.05
+    assert float(noise.spread_error()) > 0.1
 
 
-def test_nothing_is_learnt_above_the_bandwidth(cache: ClipCache, recipe: Recipe) -> None:
-    state = fresh(recipe, cache)
+@pytest.mark.parametrize("architecture", SIZES)
+def test_nothing_is_learnt_above_the_bandwidth(architecture: str, cache: ClipCache, recipe: Recipe) -> None:
+    """Whatever an original has above its bandwidth, the loss is the same; below, it is not."""
+    recipe = of_architecture(recipe, architecture)
+    objective = objective_for(fresh(recipe, cache).network.eval(), recipe, bf16=False)
     batch = make_batch(cache, cache.clips, recipe, 0, 4)
-    limited = dataclasses.replace(batch, bandwidth_hz=torch.full((4,), 6000.0))
-    estimate = SpectralObjective(state.network, LossRecipe(content=1.0), RATE)(limited)
-    (gradient,) = torch.autograd.grad(estimate.terms["content"], estimate.high)
-    hz = torch.arange(129, 257) * RATE / 512
-    assert gradient[:, hz > 6000].abs().max() == 0
-    assert gradient[:, hz < 6000].abs().min() >= 0
-    assert gradient[:, hz < 6000].abs().max() > 0
+    batch = dataclasses.replace(batch, bandwidth_hz=torch.full((4,), 6000.0))
+
+    def loss(added_hz: float) -> float:
+        tone = 0.01 * torch.sin(2 * math.pi * added_hz / RATE * torch.arange(batch.full.shape[-1]))
+        with torch.no_grad():
+            terms = objective(dataclasses.replace(batch, full=batch.full + tone)).terms
+        return float(torch.stack(list(terms.values())).sum())
+
+    assert loss(7500.0) == pytest.approx(loss(7000.0), rel=2e-3)
+    assert loss(5000.0) != pytest.approx(loss(7000.0), rel=1e-2)
 
 
 def session(recipe: Recipe, folder: Path, tmp_path: Path, resume: bool = False) -> Session:
@@ -250,7 +292,8 @@ def test_shipped_recipes_build(name: str) -> None:
     assert recipe.name == name
     if recipe.architecture in ARCHITECTURES and recipe.architecture != "envelope":
         network = build(recipe.architecture, dict(recipe.network))
-        assert isinstance(network, LogPowerNetwork)
+        if not isinstance(network, LogPowerNetwork):
+            return
         assert recipe.data.sample_rate in network.sample_rates
         assert recipe.degradation.cutoff_hz[1] == recipe.data.sample_rate / 2 / network.config.ratio
 
