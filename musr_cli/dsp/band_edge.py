@@ -22,7 +22,7 @@ SURE = 0.9
 """Confidence from which on the edge of a part counts."""
 
 MOVED = 0.85
-"""The edge of a part is another one if it lies below this fraction of the stream's."""
+"""The edge of a part is another one if it lies below this fraction of the highest."""
 
 SILENCE_DENSITY = 1e-18
 """Power density (full scale² per Hz) of the strongest band below which there is nothing to look at."""
@@ -72,11 +72,12 @@ class EdgeDetector:
         """The edge of everything pushed so far; full band with confidence 0 where that is silent or under 0.1 s."""
         return self._read(self._spectrum.mean)
 
-    def moves_to(self) -> BandEdge | None:
-        """The lowest edge of a part of at least `PART_S`, where that is surely another one than the stream's."""
-        limit_hz = MOVED * self.result().cutoff_hz
-        moved = [part for part in self._parts if part.confidence >= SURE and part.cutoff_hz < limit_hz]
-        return min(moved, key=lambda part: part.cutoff_hz, default=None)
+    def range(self) -> tuple[BandEdge, BandEdge] | None:
+        """The lowest and the highest edge of parts of `PART_S` that are sure of theirs, where they are surely apart."""
+        sure = sorted((part for part in self._parts if part.confidence >= SURE), key=lambda part: part.cutoff_hz)
+        if not sure or sure[0].cutoff_hz >= MOVED * sure[-1].cutoff_hz:
+            return None
+        return sure[0], sure[-1]
 
     def _read(self, mean: Callable[[float], NDArray[np.float64]]) -> BandEdge:
         density = np.stack([mean(exponent) for exponent in EXPONENTS])

@@ -105,24 +105,25 @@ def _implied_rate(input_rate: int, model: str | Path) -> int:
 
 
 def choose_edge(
-    whole: BandEdge, lowest: BandEdge | None, cutoff: float | Literal["auto"], rates: Rates
+    whole: BandEdge, moving: tuple[BandEdge, BandEdge] | None, cutoff: float | Literal["auto"], rates: Rates
 ) -> tuple[BandEdge, list[str]]:
-    """The edge to restore from where edges move, and what to say of it.
+    """The edge to restore from where edges move, and what to say of it: the lowest, unless parts are complete.
 
-    Above the lowest edge nothing that the other parts have is replaced: the blend adds what a bin lacks.
+    Above the lowest edge nothing that other parts have is replaced: the blend adds what a bin lacks.
 
     Args:
         whole: edge of the whole signal.
-        lowest: edge of a part of it, if that is surely another one.
+        moving: lowest and highest edge of its parts, if they are apart.
         cutoff: the edge that the user names, or "auto".
         rates: of the job.
     """
-    if lowest is None or cutoff != "auto":
+    if moving is None or cutoff != "auto":
         return whole, []
-    where = f"parts of it end at {lowest.cutoff_hz:.0f} Hz, the whole at {whole.cutoff_hz:.0f} Hz"
-    if find_edge(whole, cutoff, rates) is None:
-        return whole, [f"{where}: left as it is; --cutoff {lowest.cutoff_hz:.0f} fills the parts"]
-    return lowest, [f"{where}: restored from the lower edge; --cutoff {whole.cutoff_hz:.0f} takes the other"]
+    lowest, highest = moving
+    where = f"its band ends between {lowest.cutoff_hz:.0f} and {highest.cutoff_hz:.0f} Hz in different parts"
+    if find_edge(highest, cutoff, rates) is None:
+        return highest, [f"{where}, some are complete; --cutoff {lowest.cutoff_hz:.0f} fills the others"]
+    return lowest, [f"{where}: filled from the lowest edge on"]
 
 
 def find_edge(measured: BandEdge, cutoff: float | Literal["auto"], rates: Rates) -> Edge | None:

@@ -119,7 +119,7 @@ class Enhancer:
         try:
             rates = choose_rates(info.sample_rate, settings.ratio, settings.rate, settings.model)
             detector, preview = _measure(source)
-            measured, warnings = choose_edge(detector.result(), detector.moves_to(), settings.cutoff, rates)
+            measured, warnings = choose_edge(detector.result(), detector.range(), settings.cutoff, rates)
             edge = find_edge(measured, settings.cutoff, rates)
             choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
             if edge is None or choice is None:
