@@ -1,14 +1,28 @@
-"""Discriminators: used in training only, saved with it, never shipped."""
+"""Discriminators: used in training only, saved with it, never shipped.
+
+Each looks at one or several views of a signal, [B, bins, N], and says of each what its layers made of it: maps, from
+the first to the last, and then logits, positive for true.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
 
-class SpectrumDiscriminator(nn.Module):
-    """Tells estimated from true high bands: three Conv1D layers and a dense one (Dai et al., III-B, figure 2).
+class Discriminator(nn.Module, ABC):
+    """Tells estimated from true."""
+
+    @abstractmethod
+    def forward(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Views, [B, bins, N] each → for each the maps of its layers, the logits last."""
+
+
+class SpectrumDiscriminator(Discriminator):
+    """Three Conv1D layers and a dense one over a standardised high band (Dai et al., III-B, figure 2).
 
     Kernels 7, 5 and 3 over frames, LeakyReLU(0.2), no normalisation. Strides of two leave the dense layer an eighth of
     the frames. The paper prints no widths and no way from maps to one figure: the maps are averaged over frames before
@@ -27,7 +41,45 @@ class SpectrumDiscriminator(nn.Module):
         self.layers = nn.Sequential(*units)
         self.head = nn.Linear(widths[-1], 1)
 
-    def forward(self, high: Tensor) -> Tensor:
-        """Standardised high band [B, bins, N] → logits [B, 1]; positive for true."""
-        logits: Tensor = self.head(self.layers(high).mean(dim=-1))
-        return logits
+    def forward(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
+        """One view, the standardised high band → its last map [B, width, N/8] and logits [B, 1]."""
+        (high,) = views
+        made = self.layers(high)
+        return [[made, self.head(made.mean(dim=-1))]]
+
+
+class MultiResolutionDiscriminator(Discriminator):
+    """A stack of two-dimensional convolutions for each of several spectrograms (Jang et al. 2021, UnivNet, 2.2).
+
+    Smaller than theirs, for CPUs: strides over bins and frames shrink the maps from layer to layer. Logits come for
+    every place of the last map, so that a texture is judged everywhere.
+
+    Args:
+        views: number of spectrograms.
+        widths: channels of the layers.
+    """
+
+    def __init__(self, views: int, widths: tuple[int, ...] = (16, 32, 32)) -> None:
+        super().__init__()
+        self.stacks = nn.ModuleList(self._stack(widths) for _ in range(views))
+
+    @staticmethod
+    def _stack(widths: tuple[int, ...]) -> nn.ModuleList:
+        layers = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, (9, 3), stride=(3, 1 if in_channels == 1 else 2), padding=(4, 1)),
+                nn.LeakyReLU(0.2),
+            )
+            for in_channels, out_channels in pairwise((1, *widths))
+        )
+        return layers.append(nn.Conv2d(widths[-1], 1, 3, padding=1))
+
+    def forward(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Log spectrograms, as many as there are stacks → maps and logits, both [B, channels, bins, frames]."""
+        judged = []
+        for stack, view in zip(self.stacks, views, strict=True):
+            maps = [view[:, None]]
+            for layer in stack:  # type: ignore[attr-defined]
+                maps.append(layer(maps[-1]))
+            judged.append(maps[1:])
+        return judged

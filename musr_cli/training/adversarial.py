@@ -1,11 +1,13 @@
-"""The adversarial side of training: a discriminator that sees standardised high bands."""
+"""The adversarial side of training: a discriminator, and what the network is told by it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from musr_cli.training.distributed import Processes
 from musr_cli.training.losses import Estimate, adversarial_loss, discriminator_loss
@@ -18,7 +20,7 @@ class Adversary:
     """A discriminator, its optimiser, and how much it counts.
 
     Attributes:
-        discriminator: [B, bins, N] → logits, averaged over processes where there are several.
+        discriminator: see `musr_models.discriminators`; averaged over processes where there are several.
         optimiser: its own.
         weights: start and end of the adversarial weight, and the form of the losses.
         bf16: run the discriminator in bfloat16.
@@ -36,23 +38,39 @@ class Adversary:
             return None
         return cls(group.wrap(state.discriminator), state.discriminator_optimiser, weights, bf16)
 
-    def generator_term(self, estimate: Estimate, progress: float) -> Tensor:
-        """The weighted term that the generator adds to its loss; its weight grows geometrically with `progress`."""
-        start, end = self.weights.adversarial, self.weights.adversarial_end or self.weights.adversarial
-        logits = self._judge(estimate.fake)
+    def generator_terms(self, estimate: Estimate, progress: float) -> dict[str, Tensor]:
+        """The weighted terms that the generator adds to its loss; the adversarial one grows with `progress`."""
+        weights, fake = self.weights, self._judge(estimate.fake)
+        start, end = weights.adversarial, weights.adversarial_end or weights.adversarial
         weight = float(start * (end / start) ** progress)
-        return adversarial_loss(logits, self.weights.form) * weight
+        terms = {"adversarial": weight * _mean(adversarial_loss(maps[-1], weights.form) for maps in fake)}
+        if weights.features:
+            with torch.no_grad():
+                real = self._judge(estimate.real)
+            distances = map(F.l1_loss, _inner_maps(fake), _inner_maps(real))
+            terms["features"] = weights.features * _mean(distances)
+        return terms
 
     def step(self, estimate: Estimate) -> Tensor:
         """Teach the discriminator one batch; returns its loss."""
-        real, fake = self._judge(torch.cat([estimate.real, estimate.fake.detach()])).chunk(2)
-        loss = discriminator_loss(real, fake, self.weights.form)
+        # together, because data parallelism allows one call between two steps
+        both = [torch.cat([real, fake.detach()]) for real, fake in zip(estimate.real, estimate.fake, strict=True)]
+        logits = (maps[-1].chunk(2) for maps in self._judge(both))
+        loss = _mean(discriminator_loss(real, fake, self.weights.form) for real, fake in logits)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimiser.step()
         return loss.detach()
 
-    def _judge(self, high: Tensor) -> Tensor:
-        with torch.autocast(high.device.type, torch.bfloat16, enabled=self.bf16):
-            logits: Tensor = self.discriminator(high)
-        return logits.float()
+    def _judge(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
+        with torch.autocast(views[0].device.type, torch.bfloat16, enabled=self.bf16):
+            judged: list[list[Tensor]] = self.discriminator(views)
+        return [[made.float() for made in maps] for maps in judged]
+
+
+def _inner_maps(judged: list[list[Tensor]]) -> Iterator[Tensor]:
+    return (made for maps in judged for made in maps[:-1])
+
+
+def _mean(values: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(values)).mean()

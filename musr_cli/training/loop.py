@@ -104,7 +104,7 @@ def _step(
     estimate = objective(batch)
     terms = dict(estimate.terms)
     if adversary:
-        terms["adversarial"] = adversary.generator_term(estimate, progress)
+        terms |= adversary.generator_terms(estimate, progress)
     state.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(torch.stack(list(terms.values())).sum())
     nn.utils.clip_grad_norm_(state.network.parameters(), _GRADIENT_LIMIT)

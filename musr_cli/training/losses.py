@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,8 +20,9 @@ from musr_models.restore import Restore
 from musr_models.transforms import Stft, power
 
 # our LSD (LSD-A of the metrics) at 44.1 kHz, and half of it, so that transients count too
-_RESYNTHESIS_WINDOWS_S = (2048 / 44100, 512 / 44100)
+RESYNTHESIS_WINDOWS_S = (2048 / 44100, 512 / 44100)
 _FLOOR = 1e-8
+_VIEW_SCALE = 2.0
 # keeps roots differentiable at zero
 _GUARD = 1e-4
 
@@ -30,13 +33,13 @@ class Estimate:
 
     Attributes:
         terms: weighted loss terms; their sum is minimised.
-        fake: what the discriminator is shown of the estimate.
+        fake: views of the estimate for the discriminator, [B, bins, N] each.
         real: the same of the original.
     """
 
     terms: dict[str, Tensor]
-    fake: Tensor
-    real: Tensor
+    fake: list[Tensor]
+    real: list[Tensor]
 
 
 class Objective(nn.Module):
@@ -60,10 +63,13 @@ class Objective(nn.Module):
         """The precision in which the network runs."""
         return torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16)
 
-    def resynthesis(self, high: Tensor, batch: Batch, cutoff_hz: Tensor) -> dict[str, Tensor]:
-        """The weighted terms of a resynthesised high band [B, T]: means over resolutions."""
-        transforms = (_stft(seconds, self.sample_rate) for seconds in _RESYNTHESIS_WINDOWS_S)
-        spectra = [LogSpectra.of(high, batch, cutoff_hz, stft, self.sample_rate) for stft in transforms]
+    def spectra(self, high: Tensor, batch: Batch, cutoff_hz: Tensor) -> list[LogSpectra]:
+        """Log spectra of a resynthesised high band [B, T] at several resolutions."""
+        transforms = (_stft(seconds, self.sample_rate) for seconds in RESYNTHESIS_WINDOWS_S)
+        return [LogSpectra.of(high, batch, cutoff_hz, stft, self.sample_rate) for stft in transforms]
+
+    def resynthesis(self, spectra: Sequence[LogSpectra]) -> dict[str, Tensor]:
+        """Their weighted terms: means over resolutions."""
         terms = {"resynthesis": self.weights.resynthesis * torch.stack([s.distance() for s in spectra]).mean()}
         if self.weights.spread:
             terms["spread"] = self.weights.spread * torch.stack([s.spread_error() for s in spectra]).mean()
@@ -91,8 +97,9 @@ class SpectralObjective(Objective):
         if self.weights.resynthesis:
             magnitude = self.network.magnitude(high, features.level)
             signal, band = self._synthesise(batch, low, magnitude)
-            terms |= self.resynthesis(signal, batch, torch.full_like(batch.cutoff_hz, band.cutoff_hz))
-        return Estimate(terms, high * mask, target * mask)
+            cutoff_hz = torch.full_like(batch.cutoff_hz, band.cutoff_hz)
+            terms |= self.resynthesis(self.spectra(signal, batch, cutoff_hz))
+        return Estimate(terms, [high * mask], [target * mask])
 
     def _mask(self, bandwidth_hz: Tensor) -> Tensor:
         """[B, high_bins, 1]: 1 below where each original's spectrum ends."""
@@ -125,7 +132,10 @@ class SignalObjective(Objective):
         first = torch.tensor([band.cutoff_bin(stft) for band in bands], device=low.device)
         is_missing = torch.arange(stft.bins, device=low.device) >= first[:, None]
         high = stft.synthesise(spectrum * is_missing[..., None], batch.full.shape[-1])
-        return Estimate(self.resynthesis(high, batch, batch.cutoff_hz), high, batch.full)
+        spectra = self.spectra(high, batch, batch.cutoff_hz)
+        return Estimate(
+            self.resynthesis(spectra), [s.view(s.estimate) for s in spectra], [s.view(s.full) for s in spectra]
+        )
 
 
 def objective_for(network: Network, recipe: Recipe, bf16: bool) -> Objective:
@@ -175,6 +185,10 @@ class LogSpectra:
     def mean(self, x: Tensor) -> Tensor:
         """Mean over the bins of each frame, [B, 1, N]."""
         return (x * self.mask).sum(dim=1, keepdim=True) / self.mask.sum(dim=1, keepdim=True).clamp_min(1)
+
+    def view(self, x: Tensor) -> Tensor:
+        """What a discriminator sees of `estimate` or `full`: scaled, and zero where there is nothing to compare."""
+        return (x - math.log10(_FLOOR) / 2) / _VIEW_SCALE * self.mask
 
     def distance(self) -> Tensor:
         """Log-spectral distance: RMS over bins, mean over frames."""

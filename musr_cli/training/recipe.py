@@ -78,6 +78,7 @@ class LossRecipe:
         spread: how far the deviation over the bins of a frame is off, which keeps `resynthesis` from smearing.
         adversarial: the generator's adversarial term (Dai et al., eq. 4; their b) at the start.
         adversarial_end: the same at the end; it grows geometrically.
+        features: distance of the discriminator's maps for estimates and originals (feature matching).
         form: "saturating", log(1 − D(G(x))) as printed, or "hinge".
     """
 
@@ -86,6 +87,7 @@ class LossRecipe:
     spread: float = 0.0
     adversarial: float = 0.0
     adversarial_end: float = 0.0
+    features: float = 0.0
     form: str = "saturating"
 
 

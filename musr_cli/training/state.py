@@ -14,10 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from musr_cli.errors import MusrError
+from musr_cli.training.losses import RESYNTHESIS_WINDOWS_S
 from musr_cli.training.recipe import Recipe, recipe_values
 from musr_models.blocks import LogPowerNetwork
 from musr_models.contract import Network
-from musr_models.discriminators import SpectrumDiscriminator
+from musr_models.discriminators import Discriminator, MultiResolutionDiscriminator, SpectrumDiscriminator
 
 
 @dataclass
@@ -38,7 +39,7 @@ class State:
     network: Network
     average: Network
     optimiser: torch.optim.Optimizer
-    discriminator: SpectrumDiscriminator | None = None
+    discriminator: Discriminator | None = None
     discriminator_optimiser: torch.optim.Optimizer | None = None
     step: int = 0
     elapsed_s: float = 0.0
@@ -67,13 +68,20 @@ def new_state(network: Network, recipe: Recipe) -> State:
         copy.deepcopy(network) if rates.ema else network,
         torch.optim.AdamW(network.parameters(), rates.learning_rate, weight_decay=rates.weight_decay),
     )
-    if recipe.loss.adversarial and isinstance(network, LogPowerNetwork):
+    if recipe.loss.adversarial:
         device = next(network.parameters()).device
-        state.discriminator = SpectrumDiscriminator(network.config.high_bins).to(device)
+        state.discriminator = _discriminator_for(network).to(device)
         state.discriminator_optimiser = torch.optim.Adam(
             state.discriminator.parameters(), rates.discriminator_learning_rate
         )
     return state
+
+
+def _discriminator_for(network: Network) -> Discriminator:
+    """Log-power networks are judged by their own high band, others by spectrograms of what is heard."""
+    if isinstance(network, LogPowerNetwork):
+        return SpectrumDiscriminator(network.config.high_bins)
+    return MultiResolutionDiscriminator(len(RESYNTHESIS_WINDOWS_S))
 
 
 def save_state(folder: Path, state: State, recipe: Recipe) -> None:

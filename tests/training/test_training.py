@@ -169,25 +169,42 @@ def test_average_follows_slowly(recipe: Recipe, cache: ClipCache) -> None:
     assert 0 < behind < moved
 
 
-def test_discriminator_learns_to_tell(recipe: Recipe, cache: ClipCache) -> None:
+@pytest.mark.parametrize("architecture", ["stft-gan", "restore"])
+def test_discriminator_learns_to_tell(architecture: str, recipe: Recipe, cache: ClipCache) -> None:
     """With true and estimated bands apart, a few steps of the discriminator bring its loss down."""
+    loss = dataclasses.replace(recipe.loss, features=1.0)
+    recipe = dataclasses.replace(of_architecture(recipe, architecture), loss=loss)
     state = fresh(recipe, cache)
-    assert state.discriminator is not None
     assert state.discriminator_optimiser is not None
     state.discriminator_optimiser.param_groups[0]["lr"] = 1e-3
     adversary = Adversary.of(state, recipe.loss, Processes(), bf16=False)
     assert adversary is not None
     estimate = objective_for(state.network, recipe, bf16=False)(make_batch(cache, cache.clips, recipe, 0, 8))
-    losses = [float(adversary.step(estimate)) for _ in range(30)]
-    assert losses[-1] < 0.5 * losses[0]
+    assert adversary.generator_terms(estimate, 0.0)["features"] > 0
+    losses = [float(adversary.step(estimate)) for _ in range(40)]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_adversarial_training_moves_network_and_discriminator(recipe: Recipe, cache: ClipCache) -> None:
+    recipe = dataclasses.replace(of_architecture(recipe, "restore"), loss=dataclasses.replace(recipe.loss, spread=0.1))
+    state, untouched = fresh(recipe, cache), fresh(recipe, cache)
+    seen: list[Report] = []
+    train(
+        state, lambda step: make_batch(cache, cache.clips, recipe, step, 2), recipe, Limits(50), group=Processes(),
+        on_report=seen.append,
+    )  # fmt: skip
+    assert {"resynthesis", "spread", "adversarial", "discriminator"} <= set(seen[-1].losses)
+    for name, module in state.modules.items():
+        before = untouched.modules[name].parameters()
+        assert all(bool((a != b).any()) for a, b in zip(module.parameters(), before, strict=True))
 
 
 def test_adversarial_weight_grows_geometrically(recipe: Recipe, cache: ClipCache) -> None:
     adversary = Adversary.of(fresh(recipe, cache), recipe.loss, Processes(), bf16=False)
     assert adversary is not None
-    estimate = SimpleNamespace(fake=torch.ones(1, 128, 32))
+    estimate = SimpleNamespace(fake=[torch.ones(1, 128, 32)])
     with torch.no_grad():
-        start, middle, end = (float(adversary.generator_term(estimate, at)) for at in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
+        start, middle, end = (float(adversary.generator_terms(estimate, at)["adversarial"]) for at in (0.0, 0.5, 1.0))  # type: ignore[arg-type]
     assert end / start == pytest.approx(10.0)
     assert middle / start == pytest.approx(10**0.5)
 
