@@ -224,9 +224,11 @@ def _largest_factor(number: int) -> int:
 @lru_cache(maxsize=16)
 def _fade_out(stft: Stft, sample_rate: int) -> Tensor:
     """Gain [F, 1] that ends the new band."""
-    hz = torch.arange(stft.bins) * (sample_rate / stft.n_fft)
     first_hz, last_hz = TOP_HZ
-    return ((last_hz - hz) / (last_hz - first_hz)).clamp(0, 1)[:, None]
+    # the engine may ask first: a tensor made in its inference mode could never take part in training
+    with torch.inference_mode(mode=False):
+        hz = torch.arange(stft.bins) * (sample_rate / stft.n_fft)
+        return ((last_hz - hz) / (last_hz - first_hz)).clamp(0, 1)[:, None]
 
 
 def fit_bins(x: Tensor, bins: int) -> Tensor:

@@ -58,9 +58,9 @@ def enhance(
 ) -> None:
     """Give a file, a folder or a pipe its high frequencies back.
 
-    musr enhance in.wav out.wav --ratio 2
+    musr enhance old.wav new.wav
 
-    musr enhance music/ restored/ --model gan --ratio 2 --jobs 2
+    musr enhance music/ restored/ --jobs 2
 
     ffmpeg -i video.mp4 -f wav - | musr enhance - - | aplay
 

@@ -29,6 +29,12 @@ LOWEST_EDGE_HZ = 1000.0
 NEAR_NYQUIST = 0.95
 """Fraction of its Nyquist frequency from which on a band counts as full."""
 
+NEAR_NYQUIST_UNSURE = 0.9
+"""The same where the edge is not sure: when in doubt, what the input has is left alone."""
+
+SURE = 0.8
+"""Confidence from which on an edge is sure."""
+
 EXPLICIT_SLOPE = 0.95
 """Where the slope of an edge that the user names is taken to begin, if measuring does not confirm the edge."""
 
@@ -139,7 +145,8 @@ def find_edge(measured: BandEdge, cutoff: float | Literal["auto"], rates: Rates)
     """
     nyquist_hz = rates.input / 2
     if cutoff == "auto":
-        is_full = measured.full_band or not LOWEST_EDGE_HZ <= measured.cutoff_hz <= NEAR_NYQUIST * nyquist_hz
+        limit = NEAR_NYQUIST if measured.confidence >= SURE else NEAR_NYQUIST_UNSURE
+        is_full = measured.full_band or not LOWEST_EDGE_HZ <= measured.cutoff_hz <= limit * nyquist_hz
         nominal_hz = nyquist_hz if is_full else measured.cutoff_hz
         slope_hz = measured.slope_hz if measured.cutoff_hz >= LOWEST_EDGE_HZ else nyquist_hz
         if nominal_hz >= AUDIBLE_HZ or (is_full and not rates.is_upsampling):

@@ -23,6 +23,7 @@ from musr_models.transforms import Stft, power
 RESYNTHESIS_WINDOWS_S = (2048 / 44100, 512 / 44100)
 _FLOOR = 1e-8
 _VIEW_SCALE = 2.0
+_COMPRESSION = 0.3
 # keeps roots differentiable at zero
 _GUARD = 1e-4
 
@@ -71,6 +72,8 @@ class Objective(nn.Module):
     def resynthesis(self, spectra: Sequence[LogSpectra]) -> dict[str, Tensor]:
         """Their weighted terms: means over resolutions."""
         terms = {"resynthesis": self.weights.resynthesis * torch.stack([s.distance() for s in spectra]).mean()}
+        if self.weights.compressed:
+            terms["compressed"] = self.weights.compressed * torch.stack([s.compressed_error() for s in spectra]).mean()
         if self.weights.spread:
             terms["spread"] = self.weights.spread * torch.stack([s.spread_error() for s in spectra]).mean()
         return terms
@@ -193,6 +196,12 @@ class LogSpectra:
     def distance(self) -> Tensor:
         """Log-spectral distance: RMS over bins, mean over frames."""
         return torch.sqrt(self.mean((self.estimate - self.full).square()) + _GUARD).mean()
+
+    def compressed_error(self) -> Tensor:
+        """Square error of powers raised to `_COMPRESSION`, relative to the original's typical one: minds peaks."""
+        typical = self.mean(self.full).mean(dim=-1, keepdim=True)
+        estimate, full = (torch.pow(10.0, _COMPRESSION * (x - typical)) for x in (self.estimate, self.full))
+        return self.mean((estimate - full).square()).mean()
 
     def spread_error(self) -> Tensor:
         """Difference of the deviations over the bins of a frame, mean over frames: the price of smearing."""

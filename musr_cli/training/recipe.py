@@ -75,6 +75,7 @@ class LossRecipe:
     Attributes:
         content: mean square error of the standardised log power (Dai et al., eq. 3; their a).
         resynthesis: LSD of the signal after phase and inverse STFT, see `losses.LogSpectra`.
+        compressed: error of compressed powers, which minds peaks where `resynthesis` minds gaps.
         spread: how far the deviation over the bins of a frame is off, which keeps `resynthesis` from smearing.
         adversarial: the generator's adversarial term (Dai et al., eq. 4; their b) at the start.
         adversarial_end: the same at the end; it grows geometrically.
@@ -84,6 +85,7 @@ class LossRecipe:
 
     content: float = 1.0
     resynthesis: float = 0.0
+    compressed: float = 0.0
     spread: float = 0.0
     adversarial: float = 0.0
     adversarial_end: float = 0.0

@@ -119,6 +119,13 @@ def test_a_full_band_ends_where_the_resampler_does() -> None:
     assert near == Edge(resampler.cutoff_hz, 10000, 11025)
 
 
+@pytest.mark.parametrize(("confidence", "expected"), [(0.95, 3265.0), (0.6, 3500.0)])
+def test_an_unsure_edge_near_the_nyquist_frequency_is_none(confidence: float, expected: float) -> None:
+    edge = find_edge(BandEdge(3265.0, 2900.0, confidence, full_band=False), "auto", Rates(7000, 44100, 44100))
+    assert edge is not None
+    assert edge.nominal_hz == expected
+
+
 def test_a_tone_is_no_band_edge() -> None:
     assert find_edge(edge_at(440), "auto", TWICE) == find_edge(full(22050), "auto", TWICE)
     assert find_edge(edge_at(440), "auto", SAME) is None

@@ -186,14 +186,16 @@ def test_discriminator_learns_to_tell(architecture: str, recipe: Recipe, cache: 
 
 
 def test_adversarial_training_moves_network_and_discriminator(recipe: Recipe, cache: ClipCache) -> None:
-    recipe = dataclasses.replace(of_architecture(recipe, "restore"), loss=dataclasses.replace(recipe.loss, spread=0.1))
+    recipe = dataclasses.replace(
+        of_architecture(recipe, "restore"), loss=dataclasses.replace(recipe.loss, spread=0.1, compressed=0.1)
+    )
     state, untouched = fresh(recipe, cache), fresh(recipe, cache)
     seen: list[Report] = []
     train(
         state, lambda step: make_batch(cache, cache.clips, recipe, step, 2), recipe, Limits(50), group=Processes(),
         on_report=seen.append,
     )  # fmt: skip
-    assert {"resynthesis", "spread", "adversarial", "discriminator"} <= set(seen[-1].losses)
+    assert {"resynthesis", "compressed", "spread", "adversarial", "discriminator"} <= set(seen[-1].losses)
     for name, module in state.modules.items():
         before = untouched.modules[name].parameters()
         assert all(bool((a != b).any()) for a, b in zip(module.parameters(), before, strict=True))
@@ -228,6 +230,8 @@ def test_log_spectra_measure_distance_and_spread(cache: ClipCache) -> None:
     assert float(louder.distance()) == pytest.approx(0.602, abs=0.05)
     assert float(same.spread_error()) == 0
     assert float(louder.spread_error()) < 0.05
+    assert float(same.compressed_error()) == 0
+    assert float(louder.compressed_error()) > 0.1
     assert float(noise.spread_error()) > 0.1
 
 
