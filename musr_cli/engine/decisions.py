@@ -145,10 +145,11 @@ def find_edge(measured: BandEdge, cutoff: float | Literal["auto"], rates: Rates)
     """
     nyquist_hz = rates.input / 2
     if cutoff == "auto":
-        limit = NEAR_NYQUIST if measured.confidence >= SURE else NEAR_NYQUIST_UNSURE
+        is_sure = measured.confidence >= SURE and measured.cutoff_hz >= LOWEST_EDGE_HZ
+        limit = NEAR_NYQUIST if is_sure else NEAR_NYQUIST_UNSURE
         is_full = measured.full_band or not LOWEST_EDGE_HZ <= measured.cutoff_hz <= limit * nyquist_hz
         nominal_hz = nyquist_hz if is_full else measured.cutoff_hz
-        slope_hz = measured.slope_hz if measured.cutoff_hz >= LOWEST_EDGE_HZ else nyquist_hz
+        slope_hz = nyquist_hz if is_full and not is_sure else measured.slope_hz
         if nominal_hz >= AUDIBLE_HZ or (is_full and not rates.is_upsampling):
             return None
     else:

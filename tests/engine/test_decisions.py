@@ -124,6 +124,7 @@ def test_an_unsure_edge_near_the_nyquist_frequency_is_none(confidence: float, ex
     edge = find_edge(BandEdge(3265.0, 2900.0, confidence, full_band=False), "auto", Rates(7000, 44100, 44100))
     assert edge is not None
     assert edge.nominal_hz == expected
+    assert edge.slope_hz == pytest.approx(2900.0 if confidence > 0.9 else 3500.0, rel=0.1)
 
 
 def test_a_tone_is_no_band_edge() -> None:
