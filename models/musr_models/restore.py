@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musr_models.blocks import RELATIVE_FLOOR, TINY_POWER
+from musr_models.blocks import TINY_POWER
 from musr_models.contract import Band, Network, Output
 from musr_models.texture import patch_source, smooth_frames
 from musr_models.transforms import Stft, power
@@ -42,8 +42,12 @@ LARGEST_FACTOR = 23
 BALANCE_RANGE = (0.5, 0.95)
 """Where, as fractions of the edge, channels are weighed against each other."""
 
-TEXTURE_FLOOR = 1e-10
-"""Power, relative to the level, below which a bin of the texture counts as empty: 20 dB above round-off."""
+TEXTURE_FLOOR = 1e-5
+"""Power, relative to that of the upper part of the given band, below which a bin of the texture counts as empty."""
+
+ROUND_OFF = 1e-10
+"""Power, relative to the level of the whole given band, below which any bin counts as empty: 20 dB above the round-off of
+a transform."""
 
 # standardises relative log powers of the views roughly; the layers that follow do the rest
 _VIEW_MEAN, _VIEW_STD = -6.0, 4.0
@@ -78,7 +82,7 @@ class GivenBand:
     """What the trunk looks at, and what its estimates are relative to; one for all channels of an example.
 
     Attributes:
-        log_power: of each bin, relative to `level`, [B, bins, N].
+        log_power: of each bin up to the highest edge, relative to `level`, [B, top, N].
         views: mean log power in bands relative to the edge, [B, views, N].
         is_given: 1 below each example's edge, else 0, [B, bins].
         level: mean power of a bin below the edge, around each frame, [B, 1, N].
@@ -150,41 +154,45 @@ class Restore(Network):
         """Spectrum [B, C, F, N] → spectrum [B, C, F, N]; the low band is the input's own."""
         del first
         cutoff_bin = band.cutoff_bin(self.transform(band))
-        missing = self.estimate(x, [band] * len(x))[..., cutoff_bin:, :]
-        return torch.cat([x[..., :cutoff_bin, :], missing], dim=-2)
+        return torch.cat([x[..., :cutoff_bin, :], self.estimate(x, [band] * len(x), cutoff_bin)], dim=-2)
 
-    def estimate(self, x: Tensor, bands: Sequence[Band]) -> Tensor:
+    def estimate(self, x: Tensor, bands: Sequence[Band], first: int = 0) -> Tensor:
         """Estimate examples that have a band edge each.
 
         Args:
             x: complex spectra [B, C, F, N].
             bands: rates (one for all) and edges.
+            first: bins below are left out.
 
         Returns:
-            Complex [B, C, F, N]; what it holds below the edges is meaningless.
+            Complex [B, C, F − first, N]; what it holds below the edges is meaningless.
         """
         given = self.look(x, bands)
         stft = self.transform(bands[0])
         envelope = fit_bins(self.envelope_of(given), x.shape[-2]) * _fade_out(stft, bands[0].sample_rate).to(x.device)
-        texture = torch.stack([self._texture(*one) for one in zip(x, given.level, bands, strict=True)])
-        return texture * envelope[:, None]
+        texture = torch.stack([self._texture(*one, first) for one in zip(x, given.level, bands, strict=True)])
+        return texture * envelope[:, None, first:]
 
     def look(self, x: Tensor, bands: Sequence[Band]) -> GivenBand:
         """Complex spectra [B, C, F, N] → what the trunk sees of them below their edges."""
         bins = self.config.bins
         edges = torch.tensor([band.cutoff_bin(self.transform(band)) for band in bands], device=x.device).clamp_max(bins)
         is_given = (torch.arange(bins, device=x.device) < edges[:, None]).float()
-        powers = fit_bins(power(x[..., :bins, :]).mean(dim=1), bins)
-        level = (powers * is_given[..., None]).sum(dim=1, keepdim=True) / edges[:, None, None]
+        # bins that no example has been given cost nothing
+        top = int(edges.max())
+        powers = power(x[..., :top, :]).mean(dim=1)
+        level = (powers * is_given[:, :top, None]).sum(dim=1, keepdim=True) / edges[:, None, None]
         level = smooth_frames(level, self.config.level_frames)
         log_power = self.relative_log(powers, level)
         return GivenBand(log_power, _views(log_power, edges, self.config.views), is_given, level)
 
     def envelope_of(self, given: GivenBand) -> Tensor:
         """The trunk: what it sees → magnitude of all bins [B, bins, N]; exactly zero where the level is."""
-        bins = (given.log_power - self.mean) / self.std * given.is_given[..., None]
+        top = given.log_power.shape[1]
+        bins = (given.log_power - self.mean[:top]) / self.std[:top] * given.is_given[:, :top, None]
         views = (given.views - _VIEW_MEAN) / _VIEW_STD
-        seen = self.see_bins(bins.mT) + self.see_views(views.mT) + self.see_edge(given.is_given)[:, None]
+        seen = F.linear(bins.mT, self.see_bins.weight[:, :top], self.see_bins.bias)
+        seen = seen + self.see_views(views.mT) + self.see_edge(given.is_given)[:, None]
         log_power = self.envelope(self.trunk(seen)).float().mT * self.std + self.mean
         magnitude: Tensor = torch.exp(0.5 * log_power) * given.level.sqrt()
         return magnitude
@@ -192,17 +200,17 @@ class Restore(Network):
     @staticmethod
     def relative_log(powers: Tensor, level: Tensor) -> Tensor:
         """Natural logarithm of powers relative to a level."""
-        return torch.log(powers / level.clamp_min(TINY_POWER) + RELATIVE_FLOOR)
+        return torch.log(powers / level.clamp_min(TINY_POWER) + ROUND_OFF)
 
-    def _texture(self, x: Tensor, level: Tensor, band: Band) -> Tensor:
+    def _texture(self, x: Tensor, level: Tensor, band: Band, first: int) -> Tensor:
         """Spectra [C, F, N] and their level [1, N] → copied-up phases at the channels' share of the magnitude."""
         stft = self.transform(band)
         cutoff_bin = band.cutoff_bin(stft)
         bottom, top = (max(int(part * cutoff_bin), 1) for part in BALANCE_RANGE)
         shares = smooth_frames(power(x[..., bottom : top + 1, :]).mean(dim=-2, keepdim=True), self.config.level_frames)
         balance = shares / shares.mean(dim=0).clamp_min(TINY_POWER)
-        copy = x.index_select(-2, patch_source(stft, cutoff_bin).to(x.device))
-        powers = power(copy) + TEXTURE_FLOOR * level * balance
+        copy = x.index_select(-2, patch_source(stft, cutoff_bin)[first:].to(x.device))
+        powers = power(copy) + TEXTURE_FLOOR * shares + ROUND_OFF * level * balance
         return copy * (balance / powers.clamp_min(TINY_POWER)).sqrt()
 
 
@@ -246,8 +254,10 @@ def _views(log_power: Tensor, edges: Tensor, views: int) -> Tensor:
     centres = width * (torch.arange(views, device=edges.device) + 0.5)
     first = (centres - width.clamp_min(1) / 2).clamp_min(0)
     end = torch.minimum(centres + width.clamp_min(1) / 2, edges[:, None])
-    sums = F.pad(log_power.cumsum(dim=1), (0, 0, 1, 0))
-    return (_interpolate(sums, end) - _interpolate(sums, first)) / (end - first)[..., None]
+    # without their mean, sums stay small and exact
+    mean = log_power.mean(dim=1, keepdim=True)
+    sums = F.pad((log_power - mean).cumsum(dim=1), (0, 0, 1, 0))
+    return (_interpolate(sums, end) - _interpolate(sums, first)) / (end - first)[..., None] + mean
 
 
 def _interpolate(x: Tensor, position: Tensor) -> Tensor:

@@ -88,13 +88,13 @@ def test_chunks_sound_like_the_whole(variant: Variant) -> None:
 def test_the_declared_context_is_enough(variant: Variant) -> None:
     made = restorer(variant)
     cut = plan(1, made.context, made.align, variant.band.sample_rate)
-    x = music(variant)
+    # long enough that the context of its middle lies within it: beyond ends networks see nothing, not silence
+    x = music(variant, 0.2 + 2.2 * cut.context / variant.band.sample_rate)
     start = x.shape[-1] // 2 // cut.align * cut.align
-    stop = min(start + 2000, x.shape[-1])
-    padded = np.pad(x, ((0, 0), (2 * cut.context, 2 * cut.context)))
-    near = padded[:, start + cut.context : stop + 3 * cut.context]
+    stop = min(start + 2000, x.shape[-1] - cut.context)
+    near = x[:, start - cut.context : stop + cut.context]
     alone = made(near, start - cut.context)[:, cut.context : -cut.context]
-    assert snr_db(whole(variant)[:, start:stop], alone) >= 80
+    assert snr_db(run(variant, x)[:, start:stop], alone) >= 80
 
 
 @every_variant
