@@ -33,8 +33,8 @@ from musr_models.transforms import Stft, power
 HOP_S = 512 / 44100
 """Distance of frames, about; a frame is four times as long."""
 
-TOP_HZ = (20000.0, 20500.0)
-"""Between these the new band ends, as hearing does, and most of what a lossy original has."""
+TOP_HZ = (19500.0, 20000.0)
+"""Between these the new band ends: hardly any music to learn from reaches further, and nobody hears it."""
 
 LARGEST_FACTOR = 23
 """Transform lengths have no larger prime factor: they would be slow."""
@@ -194,6 +194,8 @@ class Restore(Network):
         seen = F.linear(bins.mT, self.see_bins.weight[:, :top], self.see_bins.bias)
         seen = seen + self.see_views(views.mT) + self.see_edge(given.is_given)[:, None]
         log_power = self.envelope(self.trunk(seen)).float().mT * self.std + self.mean
+        # what is made of sounds unlike music must not be loud
+        log_power = torch.minimum(log_power, given.views.amax(dim=1, keepdim=True))
         magnitude: Tensor = torch.exp(0.5 * log_power) * given.level.sqrt()
         return magnitude
 
