@@ -46,8 +46,7 @@ TEXTURE_FLOOR = 1e-5
 """Power, relative to that of the upper part of the given band, below which a bin of the texture counts as empty."""
 
 ROUND_OFF = 1e-10
-"""Power, relative to the level of the whole given band, below which any bin counts as empty: 20 dB above the round-off of
-a transform."""
+"""Power, relative to the level of the given band, below which any bin counts as empty: 20 dB above round-off."""
 
 # standardises relative log powers of the views roughly; the layers that follow do the rest
 _VIEW_MEAN, _VIEW_STD = -6.0, 4.0
