@@ -11,20 +11,16 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from clips import Clip, find_clips
+from clips import Clip, find_clips, for_each
 from musr_cli.audio.resampling import resample
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.errors import UnavailableError
@@ -145,11 +141,7 @@ def main() -> None:
     models, edges = options.models.split(","), [int(hz) for hz in options.edges.split(",")]
     clips = [clip for clip in find_clips(options.data) if options.tier in ("", clip.tier)]
     work = partial(measure, models=models, edges=edges, seconds=options.seconds, with_visqol=options.visqol)
-    rows: list[Row] = []
-    with ProcessPoolExecutor(options.jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        for done, part in enumerate(pool.map(work, clips), start=1):
-            rows += part
-            print(f"{done}/{len(clips)} {clips[done - 1].file}", file=sys.stderr)
+    rows = [row for part in for_each(clips, work, options.jobs) for row in part]
     print_tables(rows, models)
     if options.csv:
         write_csv(options.csv, rows)

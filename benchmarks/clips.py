@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile as sf
+import torch
 from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 AUDIO = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus"}
 
@@ -48,6 +56,14 @@ def find_clips(folder: Path) -> list[Clip]:
                 known |= {(root / row["file"]).resolve(): row for row in csv.DictReader(stream)}
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO)
     return [_clip(path, known.get(path.resolve(), {})) for path in paths]
+
+
+def for_each(clips: Sequence[Clip], work: Callable[[Clip], T], jobs: int) -> Iterator[T]:
+    """`work` of every clip, in order, in processes of one thread each; tells on stderr how far it is."""
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        for done, result in enumerate(pool.map(work, clips), start=1):
+            print(f"{done}/{len(clips)} {clips[done - 1].file}", file=sys.stderr)
+            yield result
 
 
 def _clip(path: Path, row: dict[str, str]) -> Clip:

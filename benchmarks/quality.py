@@ -11,19 +11,15 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from clips import Clip, find_clips
+from clips import Clip, find_clips, for_each
 from musr_cli.audio.resampling import resample
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import METRICS, evaluate
@@ -174,13 +170,9 @@ def main() -> None:
     options = parser.parse_args()
     models = options.models.split(",")
     clips = [clip for clip in find_clips(options.data) if options.tier in (None, clip.tier)]
-    rows: list[Row] = []
     rates = [int(rate) for rate in options.rates.split(",")]
     work = partial(measure, models=models, rates=rates, phase=options.phase, seconds=options.seconds)
-    with ProcessPoolExecutor(options.jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        for done, part in enumerate(pool.map(work, clips), start=1):
-            rows += part
-            print(f"{done}/{len(clips)} {clips[done - 1].file}", file=sys.stderr)
+    rows = [row for part in for_each(clips, work, options.jobs) for row in part]
     print_tables(rows, models)
     if options.csv:
         write_csv(options.csv, rows)

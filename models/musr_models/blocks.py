@@ -22,6 +22,11 @@ RELATIVE_FLOOR = 1e-11
 TINY_POWER = 1e-30
 
 
+def relative_log(powers: Tensor, level: Tensor, floor: float) -> Tensor:
+    """Natural logarithm of powers relative to a level; `floor`, also relative, is what an empty bin counts as."""
+    return torch.log(powers / level.clamp_min(TINY_POWER) + floor)
+
+
 @dataclass(frozen=True)
 class LogPowerConfig:
     """What the log-power networks of one rate family and ratio share.
@@ -116,12 +121,12 @@ class LogPowerNetwork(Network):
         low = spectrum[..., : self.config.low_bins, :].reshape(-1, self.config.low_bins, spectrum.shape[-1])
         low_power = power(low)
         level = self._smooth(low_power.mean(dim=1, keepdim=True))
-        return Features(self._relative_log(low_power, level), level)
+        return Features(relative_log(low_power, level, RELATIVE_FLOOR), level)
 
     def target(self, spectrum: Tensor, level: Tensor) -> Tensor:
         """What `body` learns: the standardised log power of a full-band `spectrum`'s high band, relative to `level`."""
         high = spectrum[..., self.config.low_bins :, :].reshape(-1, self.config.high_bins, spectrum.shape[-1])
-        return (self._relative_log(power(high), level) - self.high_mean) / self.high_std
+        return (relative_log(power(high), level, RELATIVE_FLOOR) - self.high_mean) / self.high_std
 
     def standardise(self, low: Tensor) -> Tensor:
         """Relative log power of the low band → what `body` takes."""
@@ -144,10 +149,6 @@ class LogPowerNetwork(Network):
     def _smooth(self, level: Tensor) -> Tensor:
         width = self.config.level_frames
         return F.avg_pool1d(level, width, stride=1, padding=width // 2) if width > 1 else level
-
-    @staticmethod
-    def _relative_log(x: Tensor, level: Tensor) -> Tensor:
-        return torch.log(x / level.clamp_min(TINY_POWER) + RELATIVE_FLOOR)
 
 
 class ConvUnit(nn.Sequential):

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musr_models.blocks import TINY_POWER
+from musr_models.blocks import TINY_POWER, relative_log
 from musr_models.contract import Band, Network, Output
 from musr_models.texture import patch_source, smooth_frames
 from musr_models.transforms import Stft, power
@@ -182,7 +182,7 @@ class Restore(Network):
         powers = power(x[..., :top, :]).mean(dim=1)
         level = (powers * is_given[:, :top, None]).sum(dim=1, keepdim=True) / edges[:, None, None]
         level = smooth_frames(level, self.config.level_frames)
-        log_power = self.relative_log(powers, level)
+        log_power = relative_log(powers, level, ROUND_OFF)
         return GivenBand(log_power, _views(log_power, edges, self.config.views), is_given, level)
 
     def envelope_of(self, given: GivenBand) -> Tensor:
@@ -197,11 +197,6 @@ class Restore(Network):
         log_power = torch.minimum(log_power, given.views.amax(dim=1, keepdim=True))
         magnitude: Tensor = torch.exp(0.5 * log_power) * given.level.sqrt()
         return magnitude
-
-    @staticmethod
-    def relative_log(powers: Tensor, level: Tensor) -> Tensor:
-        """Natural logarithm of powers relative to a level."""
-        return torch.log(powers / level.clamp_min(TINY_POWER) + ROUND_OFF)
 
     def _texture(self, x: Tensor, level: Tensor, band: Band, first: int) -> Tensor:
         """Spectra [C, F, N] and their level [1, N] → copied-up phases at the channels' share of the magnitude."""

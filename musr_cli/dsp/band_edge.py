@@ -72,7 +72,7 @@ class EdgeDetector:
         """The edge of everything pushed so far; full band with confidence 0 where that is silent or under 0.1 s."""
         return self._read(self._spectrum.mean)
 
-    def range(self) -> tuple[BandEdge, BandEdge] | None:
+    def moving(self) -> tuple[BandEdge, BandEdge] | None:
         """The lowest and the highest edge of parts of `PART_S` that are sure of theirs, where they are surely apart."""
         sure = sorted((part for part in self._parts if part.confidence >= SURE), key=lambda part: part.cutoff_hz)
         if not sure or sure[0].cutoff_hz >= MOVED * sure[-1].cutoff_hz:

@@ -119,7 +119,7 @@ class Enhancer:
         try:
             rates = choose_rates(info.sample_rate, settings.ratio, settings.rate, settings.model)
             detector, preview = _measure(source)
-            measured, warnings = choose_edge(detector.result(), detector.range(), settings.cutoff, rates)
+            measured, warnings = choose_edge(detector.result(), detector.moving(), settings.cutoff, rates)
             edge = find_edge(measured, settings.cutoff, rates)
             choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
             if edge is None or choice is None:
@@ -168,13 +168,13 @@ class Enhancer:
         )
         chunk_s = settings.chunk_s * min(1.0, CHANNELS_PER_CHUNK / channels)
         cut = plan(round(chunk_s * rates.work), restorer.context, restorer.align, rates.work)
-        summary = self._summary(measured, rates) | {
+        warnings = warnings + ([choice.warning] if choice.warning else [])
+        summary = self._summary(measured, rates, warnings) | {
             "network_ratio": round(band.ratio, 3),
             "cutoff_hz": round(edge.nominal_hz),
             "phase": name,
             "precision": "bf16" if restorer.is_bf16 else "fp32",
             "context_s": round(restorer.context / rates.work, 3),
-            "warnings": warnings + ([choice.warning] if choice.warning else []),
         }
         return Job(rates.output, summary, None, rates, restorer, cut, preview)
 
@@ -182,10 +182,9 @@ class Enhancer:
         reach_hz = rates.input / 2 if measured.full_band else measured.cutoff_hz
         what = "only resampled" if rates.is_upsampling else "left untouched"
         reason = f"{what}: its band reaches {reach_hz:.0f} Hz, nothing is missing"
-        summary = self._summary(measured, rates) | {"warnings": warnings}
-        return Job(rates.output, summary, reason, rates, None, None, preview)
+        return Job(rates.output, self._summary(measured, rates, warnings), reason, rates, None, None, preview)
 
-    def _summary(self, measured: BandEdge, rates: Rates) -> dict[str, Any]:
+    def _summary(self, measured: BandEdge, rates: Rates, warnings: list[str]) -> dict[str, Any]:
         return {
             "model": str(self.settings.model),
             "input_rate": rates.input,
@@ -194,6 +193,7 @@ class Enhancer:
             "measured_cutoff_hz": round(measured.cutoff_hz),
             "confidence": round(measured.confidence, 2),
             "device": str(self._device),
+            "warnings": warnings,
         }
 
 

@@ -30,6 +30,7 @@ from musr_cli.dsp.reach import EXPONENT, reach_hz
 from musr_cli.dsp.spectrum import LongTermSpectrum
 from musr_cli.errors import MusrError
 from musr_cli.training.recipe import DegradationRecipe, Recipe
+from musr_models.contract import Band
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 CACHE_LIMIT_BYTES = 20 * 2**30
@@ -77,6 +78,10 @@ class Batch:
     full: Tensor
     cutoff_hz: Tensor
     bandwidth_hz: Tensor
+
+    def bands(self, sample_rate: int) -> list[Band]:
+        """What networks for any edge are told of each example."""
+        return [Band(sample_rate, cutoff_hz) for cutoff_hz in self.cutoff_hz.tolist()]
 
     def to(self, device: torch.device) -> Batch:
         """The batch on `device`."""

@@ -127,7 +127,7 @@ class SignalObjective(Objective):
 
     def forward(self, batch: Batch) -> Estimate:
         """Estimate what lies above `batch.cutoff_hz`, and compare it with `batch.full`."""
-        bands = [Band(self.sample_rate, cutoff_hz) for cutoff_hz in batch.cutoff_hz.tolist()]
+        bands = batch.bands(self.sample_rate)
         stft = self.network.transform(bands[0])
         low = stft.analyse(batch.low)[:, None]
         with self.autocast(low):

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from musr_cli.training.data import Batch
-from musr_models.blocks import LogPowerNetwork
-from musr_models.contract import Band, Network
-from musr_models.restore import Restore, fit_bins
+from musr_models.blocks import LogPowerNetwork, relative_log
+from musr_models.contract import Network
+from musr_models.restore import ROUND_OFF, Restore, fit_bins
 from musr_models.transforms import power
 
 
@@ -40,14 +40,14 @@ def _of_two_bands(network: LogPowerNetwork, batches: Iterable[Batch], sample_rat
 def _of_whole_spectra(network: Restore, batches: Iterable[Batch], sample_rate: int) -> None:
     moments = _Moments(network.config.bins)
     for batch in batches:
-        bands = [Band(sample_rate, cutoff_hz) for cutoff_hz in batch.cutoff_hz.tolist()]
+        bands = batch.bands(sample_rate)
         stft = network.transform(bands[0])
         level = network.look(stft.analyse(batch.low)[:, None], bands).level
         powers = fit_bins(power(stft.analyse(batch.full)), network.config.bins)
         hz = torch.arange(network.config.bins) * (sample_rate / stft.n_fft)
         # at lower rates the uppermost bins do not exist
         top_hz = batch.bandwidth_hz.clamp_max(sample_rate / 2)
-        moments.add(network.relative_log(powers, level), (hz <= top_hz[:, None]).float())
+        moments.add(relative_log(powers, level, ROUND_OFF), (hz <= top_hz[:, None]).float())
     network.mean, network.std = moments.result()
 
 
