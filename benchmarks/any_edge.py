@@ -1,10 +1,12 @@
 """Quality at any band edge: the tables of docs/restore.md.
 
     python benchmarks/any_edge.py --data FOLDER [--models restore,gan] [--edges 4000,8000] [--visqol] [-j 2]
+    python benchmarks/any_edge.py --data FOLDER --models sbr,envelope,restore --codec mp3 --kbps 32,64
 
-Each clip is brought to 44.1 kHz, then to a rate of twice the edge (soxr VHQ), and restored from there through the whole
-chain; models that do not do that edge are left out. Intervals are 95 % bootstrap intervals over sources. ViSQOL (audio
-mode, 48 kHz, mono) needs visqol-python.
+Each clip is brought to 44.1 kHz, then to a rate of twice the edge (soxr VHQ), or through an encoder, and restored from
+there through the whole chain; models that do not do that edge are left out. Of encoded music the edge is looked for, as
+with any file; what is compared begins where the encoder ends white noise. Intervals are 95 % bootstrap intervals over
+sources. ViSQOL (audio mode, 48 kHz, mono) needs visqol-python.
 """
 
 from __future__ import annotations
@@ -21,14 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clips import Clip, find_clips, for_each
+from musr_cli import degrade
 from musr_cli.audio.resampling import resample
+from musr_cli.degrade import RESAMPLE, Degradation
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.errors import UnavailableError
 from quality import by_source, interval, score
 
 MODELS = ("sinc", "sbr", "envelope", "gan", "restore")
 EDGES = (3500, 4000, 7500, 8000, 11025)
-GROUPS = ((3500, 4000), (7500, 8000), (11025,))
+PAIRS = {3500: "3500 and 4000 Hz", 4000: "3500 and 4000 Hz", 7500: "7500 and 8000 Hz", 8000: "7500 and 8000 Hz"}
 RATE = 44100
 VISQOL_RATE = 48000
 HF, WHOLE, VISQOL = "lsd_a_hf_19k", "lsd_a", "visqol"
@@ -36,32 +40,65 @@ WORST = 0.1
 
 
 @dataclass(frozen=True)
-class Row:
-    """Figures of one clip, restored from one edge by one model."""
+class Task:
+    """One way in which the upper band is lost.
 
-    edge_hz: int
+    Attributes:
+        name: heading of its table; tasks of one name share a table.
+        how: what is done.
+        edge_hz: where the rest ends, in Hz.
+    """
+
+    name: str
+    how: Degradation
+    edge_hz: float
+
+    def degrade(self, ref: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+        """What is left of [C, T] at 44.1 kHz, and its rate."""
+        if self.how.family == RESAMPLE:
+            low_rate = round(2 * self.edge_hz)
+            return resample(ref, RATE, low_rate), low_rate
+        return degrade.apply(ref, RATE, self.how), RATE
+
+
+def edge_task(edge_hz: int) -> Task:
+    """Nothing but a low sample rate."""
+    return Task(f"Edge at {PAIRS.get(edge_hz, f'{edge_hz} Hz')}", Degradation(RESAMPLE, edge_hz), edge_hz)
+
+
+def codec_task(codec: str, kbps: int) -> Task:
+    """An encoder at 44.1 kHz."""
+    how = Degradation(codec, bitrate_kbps=float(kbps))
+    return Task(f"{codec.upper()} at {kbps} kbit/s", how, degrade.edge(how, RATE))
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one clip, restored from one task by one model."""
+
+    task: Task
     model: str
     clip: Clip
     values: dict[str, float]
 
 
-def measure(clip: Clip, models: Sequence[str], edges: Sequence[int], seconds: float, with_visqol: bool) -> list[Row]:
-    """Restore one clip from every edge with every model that can."""
+def measure(clip: Clip, models: Sequence[str], tasks: Sequence[Task], seconds: float, with_visqol: bool) -> list[Row]:
+    """Restore one clip from every task with every model that can."""
     audio, own_rate = clip.read(seconds)
     ref = resample(audio, own_rate, RATE)
     rows = []
-    for edge_hz in edges:
-        low = resample(ref, RATE, 2 * edge_hz)
-        plain = resample(low, 2 * edge_hz, RATE)
+    for task in tasks:
+        low, low_rate = task.degrade(ref)
+        plain = resample(low, low_rate, RATE)
         for model in models:
             try:
-                restored, _ = enhance(low, 2 * edge_hz, Settings(model=model, rate=RATE))
+                restored, _ = enhance(low, low_rate, Settings(model=model, rate=RATE))
             except UnavailableError:
                 continue
-            values = score(ref, restored, plain, RATE, edge_hz)
+            values = score(ref, restored, plain, RATE, task.edge_hz)
             if with_visqol:
                 values[VISQOL] = visqol(ref, restored)
-            rows.append(Row(edge_hz, model, clip, values))
+            rows.append(Row(task, model, clip, values))
     return rows
 
 
@@ -81,13 +118,11 @@ def _visqol() -> Any:
 
 
 def print_tables(rows: Sequence[Row], models: Sequence[str]) -> None:
-    """One Markdown table per group of edges."""
-    for group in GROUPS:
-        task = [row for row in rows if row.edge_hz in group]
-        if not task:
-            continue
+    """One Markdown table per name of tasks."""
+    for name in dict.fromkeys(row.task.name for row in rows):
+        task = [row for row in rows if row.task.name == name]
         clips, sources = len({row.clip.file for row in task}), len({row.clip.source for row in task})
-        print(f"\n### Edge at {' and '.join(str(hz) for hz in group)} Hz, {clips} clips of {sources} sources\n")
+        print(f"\n### {name}, {clips} clips of {sources} sources\n")
         print("| model | LSD-A | LSD-A HF to 19 kHz | worst tenth | worst clip | ViSQOL | HF spread | ", end="")
         print("given band: lowest SNR | largest gain |\n" + "|---" * 9 + "|")
         for model in models:
@@ -120,11 +155,11 @@ def with_interval(rows: Sequence[Row], name: str) -> str:
 def write_csv(path: Path, rows: Sequence[Row]) -> None:
     """Every figure of every clip."""
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, ["edge_hz", "model", "file", "source", *rows[0].values])
+        writer = csv.DictWriter(stream, ["task", "edge_hz", "model", "file", "source", *rows[0].values])
         writer.writeheader()
         for row in rows:
-            about = {"edge_hz": row.edge_hz, "model": row.model, "file": row.clip.file, "source": row.clip.source}
-            writer.writerow(about | row.values)
+            about = {"task": row.task.how.describe(), "edge_hz": row.task.edge_hz, "model": row.model}
+            writer.writerow(about | {"file": row.clip.file, "source": row.clip.source} | row.values)
 
 
 def main() -> None:
@@ -132,15 +167,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of full-band music with a manifest.csv")
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--edges", default=",".join(map(str, EDGES)), help="band edges in Hz")
+    parser.add_argument("--codec", help="mp3, vorbis or opus, instead of edges")
+    parser.add_argument("--kbps", default="64", help="bitrates for two channels")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each clip")
     parser.add_argument("--tier", default="A", help="only clips of this tier of the manifest; '' for all")
     parser.add_argument("--visqol", action="store_true")
     parser.add_argument("--csv", type=Path)
     parser.add_argument("-j", "--jobs", type=int, default=2)
     options = parser.parse_args()
-    models, edges = options.models.split(","), [int(hz) for hz in options.edges.split(",")]
+    models = options.models.split(",")
+    if options.codec:
+        tasks = [codec_task(options.codec, int(kbps)) for kbps in options.kbps.split(",")]
+    else:
+        tasks = [edge_task(int(hz)) for hz in options.edges.split(",")]
     clips = [clip for clip in find_clips(options.data) if options.tier in ("", clip.tier)]
-    work = partial(measure, models=models, edges=edges, seconds=options.seconds, with_visqol=options.visqol)
+    work = partial(measure, models=models, tasks=tasks, seconds=options.seconds, with_visqol=options.visqol)
     rows = [row for part in for_each(clips, work, options.jobs) for row in part]
     print_tables(rows, models)
     if options.csv:

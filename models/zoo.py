@@ -17,13 +17,22 @@ Networks and baselines live in `musr_models`, an importable package that knows n
 
 def row(card: Card) -> str:
     """One line of the table."""
-    ratio = f"×{card.ratio:g}" if card.ratio else "any"
+    ratio = f"×{card.ratio:g}" if card.ratio else "{:g}–{:g} Hz".format(*card.cutoffs_hz) if card.cutoffs_hz else "any"
     rates = ", ".join(map(str, card.sample_rates)) or "any"
     steps = f", {card.training['steps']} steps" if "steps" in card.training else ""
     hours = f"{card.training['hours']:g} h{steps}"
     size = f"{card.weights.stat().st_size / 1e6:.1f} MB"
-    figure = card.metrics["held_out_lsd_hf"]
-    cells = (card.name, card.family, ratio, rates, f"{card.training['parameters']:,}", size, hours, f"{figure:.3f}")
+    figure = card.metrics.get("held_out_lsd_hf")
+    cells = (
+        card.name,
+        card.family,
+        ratio,
+        rates,
+        f"{card.training['parameters']:,}",
+        size,
+        hours,
+        f"{figure:.3f}" if figure else "–",
+    )
     return f"| {' | '.join(cells)} |"
 
 

@@ -19,8 +19,9 @@ import tomli_w
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 
-from musr_models.contract import ModelError, Network
+from musr_models.contract import ModelError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,7 +36,19 @@ ARCHITECTURES = {
     "cnn": ("musr_models.cnn", "Cnn", "CnnConfig"),
     "stft-gan": ("musr_models.stft_gan", "StftGan", "StftGanConfig"),
     "restore": ("musr_models.restore", "Restore", "RestoreConfig"),
+    "audio-unet": ("musr_models.audio_unet", "AudioUnet", "AudioUnetConfig"),
+    "seanet": ("musr_models.seanet", "Seanet", "SeanetConfig"),
+    "demucs": ("musr_models.demucs", "Demucs", "DemucsConfig"),
+    "resgan": ("musr_models.resgan", "ResGan", "ResGanConfig"),
     "envelope": ("musr_models.envelope", "Envelope", "EnvelopeConfig"),
+    "tfgan": ("musr_models.tfgan", "TfGan", "TfGanConfig"),
+    "features": ("musr_models.features", "Features", "FeaturesConfig"),
+}
+
+# what is no network that restores anything, and what it is for
+AIDS = {
+    "tfgan": "a vocoder, which gives another model its phases: choose that one, and --phase vocoder",
+    "features": "a feature encoder, which other models are trained with",
 }
 
 
@@ -50,6 +63,8 @@ class Card:
         config: fields of the configuration dataclass.
         sample_rates: output rates in Hz; empty for any.
         ratio: super-resolution factor it was trained for; None for any.
+        cutoffs_hz: lowest and highest band edge in Hz that it was trained for; empty where `ratio` or nothing limits
+            it.
         description: one sentence for people.
         training: data, licences, degradation, recipe, steps, seed.
         metrics: measured figures and the command that printed them.
@@ -64,12 +79,18 @@ class Card:
     config: dict[str, Any] = field(default_factory=dict)
     sample_rates: tuple[int, ...] = ()
     ratio: float | None = None
+    cutoffs_hz: tuple[float, ...] = ()
     description: str = ""
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     known_failures: str = ""
     sha256: str = ""
     path: Path | None = None
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it restores signals by itself (see `AIDS`)."""
+        return self.architecture not in AIDS
 
     @property
     def weights(self) -> Path:
@@ -79,15 +100,15 @@ class Card:
         return self.path.with_suffix(".safetensors")
 
 
-def build(architecture: str, config: dict[str, Any]) -> Network:
-    """A network with fresh weights; raises `ModelError` for an unknown architecture or field."""
+def build(architecture: str, config: dict[str, Any]) -> nn.Module:
+    """A network, vocoder or encoder with fresh weights; raises `ModelError` for an unknown architecture or field."""
     if architecture not in ARCHITECTURES:
         raise ModelError(
             f"unknown architecture '{architecture}'; this version of musr knows {', '.join(ARCHITECTURES)}"
         )
     module_name, network_name, config_name = ARCHITECTURES[architecture]
     module = importlib.import_module(module_name)
-    network: Network = getattr(module, network_name)(_configure(getattr(module, config_name), config))
+    network: nn.Module = getattr(module, network_name)(_configure(getattr(module, config_name), config))
     return network
 
 
@@ -129,11 +150,12 @@ def read_card(path: Path) -> Card:
     if missing or unknown:
         what = f"lacks {', '.join(sorted(missing))}" if missing else f"has unknown entries {', '.join(sorted(unknown))}"
         raise ModelError(f"{path}: the card {what}; it was not written by this version of musr")
-    values["sample_rates"] = tuple(values.get("sample_rates", ()))
+    for name in ("sample_rates", "cutoffs_hz"):
+        values[name] = tuple(values.get(name, ()))
     return Card(**values, path=path)
 
 
-def load_checkpoint(path: Path) -> Network:
+def load_checkpoint(path: Path) -> nn.Module:
     """Rebuild the network of a card, weights included, in float32 and evaluation mode."""
     card = read_card(find_card(path))
     network = build(card.architecture, card.config)
@@ -147,7 +169,7 @@ def load_checkpoint(path: Path) -> Network:
     return network.eval()
 
 
-def save_checkpoint(folder: Path, network: Network, card: Card) -> Card:
+def save_checkpoint(folder: Path, network: nn.Module, card: Card) -> Card:
     """Write `card.name`.safetensors (fp16) and .toml into `folder`; returns the card as written."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{card.name}.safetensors"

@@ -69,6 +69,7 @@ class Network(nn.Module, ABC):
         default_phase: name of the phase source used where the user names none ("native": the network's own).
         sample_rates: rates in Hz at which it may run; empty for any.
         ratio: the one super-resolution factor it was trained for (± 5 %); None for any.
+        cutoffs_hz: lowest and highest band edge in Hz that it was trained for (± 5 %); empty for any.
         is_joint: channels that are handed in together share one estimate.
     """
 
@@ -76,6 +77,7 @@ class Network(nn.Module, ABC):
     default_phase: str = "native"
     sample_rates: tuple[int, ...] = ()
     ratio: float | None = None
+    cutoffs_hz: tuple[float, ...] = ()
     is_joint: bool = False
 
     def transform(self, band: Band) -> Stft | None:

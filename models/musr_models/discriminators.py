@@ -1,7 +1,7 @@
 """Discriminators: used in training only, saved with it, never shipped.
 
-Each looks at one or several views of a signal, [B, bins, N], and says of each what its layers made of it: maps, from
-the first to the last, and then logits, positive for true.
+Each looks at one or several views of a signal, [B, bins, N] or [B, T], and says of each what its layers made of it:
+maps, from the first to the last, and then logits, positive for true.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from musr_models.waveform import TimeConv
 
 
 class Discriminator(nn.Module, ABC):
@@ -18,7 +22,7 @@ class Discriminator(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Views, [B, bins, N] each → for each the maps of its layers, the logits last."""
+        """Views, [B, …] each → for each the maps of its layers, the logits last."""
 
 
 class SpectrumDiscriminator(Discriminator):
@@ -83,3 +87,39 @@ class MultiResolutionDiscriminator(Discriminator):
                 maps.append(layer(maps[-1]))
             judged.append(maps[1:])
         return judged
+
+
+class WaveformDiscriminator(Discriminator):
+    """Four strided convolutions with phase shuffle and a dense layer, on the waveform (Donahue et al. 2018, WaveGAN).
+
+    Retzlöff's discriminator and critic have "five layers, four convolutions"; kernels and strides are WaveGAN's, 25
+    and 4. Its dense layer looks at a whole clip. Here it looks at each place of the last map, and the logits are
+    averaged, so that clips of any length can be judged.
+
+    Args:
+        widths: channels of the convolutions.
+        shuffle: most samples by which phase shuffle moves a map.
+    """
+
+    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), shuffle: int = 2) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(TimeConv(*pair, 25, stride=4) for pair in pairwise((1, *widths)))
+        self.head = TimeConv(widths[-1], 1, 1)
+        self.shuffle = shuffle
+
+    def forward(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
+        """One view, the waveform [B, T] → maps [B, width, 1, T / 4 …] and logits [B, 1]."""
+        (signal,) = views
+        maps = [signal[:, None, None]]
+        for layer in self.layers:
+            maps.append(phase_shuffle(F.leaky_relu(layer(maps[-1]), 0.2), self.shuffle))
+        return [[*maps[1:], self.head(maps[-1]).mean(dim=(2, 3))]]
+
+
+def phase_shuffle(x: Tensor, most: int) -> Tensor:
+    """Move [B, C, 1, T] by −`most` … `most` samples, reflected at the ends (Donahue et al. 2018, 3.3)."""
+    shift = int(torch.randint(-most, most + 1, ()))
+    if shift == 0:
+        return x
+    padded = F.pad(x, (max(shift, 0), max(-shift, 0), 0, 0), mode="reflect")
+    return padded[..., : x.shape[-1]] if shift > 0 else padded[..., -x.shape[-1] :]

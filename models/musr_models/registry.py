@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from musr_models.checkpoint import Card, load_checkpoint, read_card
+from torch import nn
+
+from musr_models.checkpoint import AIDS, Card, load_checkpoint, read_card
 from musr_models.contract import Band, ModelError, Network
 
 # networks without weights, in the order in which lists show them
 BASELINES = ("linear", "spline", "sinc", "sbr")
 
-# how far rate / (2 · cutoff) may lie from the ratio that a network was trained for
+# how far rate / (2 · cutoff) may lie from the ratio that a network was trained for, and an edge outside its range
 RATIO_TOLERANCE = 0.05
 
 
@@ -27,20 +30,29 @@ def cards() -> tuple[Card, ...]:
     return tuple(read_card(path) for path in sorted(weights_folder().glob("*.toml")))
 
 
+def networks() -> tuple[Card, ...]:
+    """Those that restore signals by themselves."""
+    return tuple(card for card in cards() if card.is_network)
+
+
 def families() -> tuple[str, ...]:
     """What `--model` takes, apart from checkpoint names and paths."""
-    return BASELINES + tuple(dict.fromkeys(card.family for card in cards()))
+    return BASELINES + tuple(dict.fromkeys(card.family for card in networks()))
 
 
 def fits(card: Card, band: Band) -> bool:
-    """Whether the checkpoint was trained for this rate and ratio."""
-    rate_fits = not card.sample_rates or band.sample_rate in card.sample_rates
-    return rate_fits and (card.ratio is None or abs(band.ratio / card.ratio - 1) <= RATIO_TOLERANCE)
+    """Whether the checkpoint was trained for this rate, and for this ratio or edge."""
+    if card.sample_rates and band.sample_rate not in card.sample_rates:
+        return False
+    if card.cutoffs_hz:
+        lowest_hz, highest_hz = card.cutoffs_hz
+        return lowest_hz * (1 - RATIO_TOLERANCE) <= band.cutoff_hz <= highest_hz * (1 + RATIO_TOLERANCE)
+    return card.ratio is None or abs(band.ratio / card.ratio - 1) <= RATIO_TOLERANCE
 
 
 def usable(band: Band) -> tuple[str, ...]:
     """Families that have a network for `band`."""
-    return BASELINES + tuple(dict.fromkeys(card.family for card in cards() if fits(card, band)))
+    return BASELINES + tuple(dict.fromkeys(card.family for card in networks() if fits(card, band)))
 
 
 def variants(name: str | Path) -> tuple[Card, ...]:
@@ -77,14 +89,21 @@ def load(name: str | Path, band: Band) -> Network:
         return baselines.build(str(name))
     found = variants(name)
     for card in found:
+        if not card.is_network:
+            raise ModelError(f"model '{name}' is {AIDS[card.architecture]}")
         if fits(card, band):
-            return _load_cached(card.weights, _changed_at(card))
+            network: Network = load_card(card)
+            return network
     raise ModelError(_no_variant(name, found, band))
 
 
+def load_card(card: Card) -> Any:
+    """What a card describes, on the CPU, ready to run: one copy per process, until training writes the file anew."""
+    return _load_cached(card.weights, _changed_at(card))
+
+
 @lru_cache(maxsize=4)
-def _load_cached(path: Path, changed_at: int) -> Network:
-    """One copy per process, until training writes the file anew."""
+def _load_cached(path: Path, changed_at: int) -> nn.Module:
     del changed_at
     return load_checkpoint(path)
 
@@ -95,13 +114,18 @@ def _changed_at(card: Card) -> int:
 
 def describe_variants(found: tuple[Card, ...]) -> str:
     """ "×2 to 16000 Hz, ×4 to 44100/48000 Hz": what the checkpoints of a family can do."""
-    return ", ".join(
-        f"×{card.ratio:g} to {'/'.join(map(str, card.sample_rates))} Hz" for card in found if card.ratio is not None
-    )
+    return ", ".join(_describe(card) for card in found if card.ratio is not None or card.cutoffs_hz)
+
+
+def _describe(card: Card) -> str:
+    rates = f"to {'/'.join(map(str, card.sample_rates))} Hz"
+    if card.cutoffs_hz:
+        return "from edges between {:g} and {:g} Hz ".format(*card.cutoffs_hz) + rates
+    return f"×{card.ratio:g} {rates}"
 
 
 def _no_variant(name: str | Path, found: tuple[Card, ...], band: Band) -> str:
     return (
-        f"model '{name}' has no variant for ×{band.ratio:.3g} to {band.sample_rate} Hz "
+        f"model '{name}' has no variant for ×{band.ratio:.3g} to {band.sample_rate} Hz, edge {band.cutoff_hz:.0f} Hz "
         f"(it has {describe_variants(found)}); for this file use one of: {', '.join(usable(band))}"
     )

@@ -76,12 +76,13 @@ def _report(place: str, progress: Progress) -> dict[str, Any]:
                 observer.push(block)
             progress.update(bar, statistics.frames / info.sample_rate)
         progress.remove(bar, statistics.frames / info.sample_rate)
-    edge = detector.result()
+    edge, moving = detector.result(), detector.moving()
     return {
         **_format(info, statistics.frames),
         **_levels(statistics),
         "loudness_lufs": loudness.lufs(),
         "band_edge": asdict(edge),
+        "moves_between_hz": [part.cutoff_hz for part in moving] if moving else None,
         "restorations": _restorations(info.sample_rate, edge),
     }
 
@@ -134,14 +135,16 @@ def _as_text(report: dict[str, Any]) -> str:
         "clipping": f"{report['clipped_runs']} runs of full-scale samples" if report["clipped_runs"] else "none",
         "silence": ", ".join(f"{report[key]:.2f} s at the {name}" for name, key in silence.items())
         + f", {silent:.0%} in all",
-        "band": _band_text(report["band_edge"]),
+        "band": _band_text(report["band_edge"], report["moves_between_hz"]),
         "restore": f"\n{'':12}".join(_restore_lines(report)),
     }
     return "\n".join([report["file"], *(f"  {name:<10}{text}" for name, text in rows.items())]) + "\n"
 
 
-def _band_text(edge: dict[str, Any]) -> str:
+def _band_text(edge: dict[str, Any], moves_between_hz: list[float] | None) -> str:
     sure = f"confidence {edge['confidence']:.2f}"
+    if moves_between_hz:
+        sure += ", but between {:.0f} and {:.0f} Hz in different parts".format(*moves_between_hz)
     if edge["full_band"]:
         return f"no edge found: full up to {edge['cutoff_hz']:.0f} Hz, {sure}"
     return f"ends at {edge['cutoff_hz']:.0f} Hz (falls from {edge['slope_hz']:.0f} Hz), {sure}"

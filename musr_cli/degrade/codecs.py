@@ -21,27 +21,27 @@ _VORBIS_KBPS = (64.0, 80.0, 96.0, 112.0, 128.0, 160.0, 192.0, 224.0, 256.0, 320.
 """Nominal bitrates of Vorbis qualities 0 to 10, for 44.1 kHz stereo (libvorbis)."""
 
 _HIGHEST_LEVEL = 0.999
+_PAIR = 2
 _BLOCK_SAMPLES = 1 << 16
 
 Samples = NDArray[np.float32]
 
 
-def _mp3_level(bitrate_kbps: float, sample_rate: int, channels: int) -> float:
+def _mp3_level(bitrate_kbps: float, sample_rate: int) -> float:
     """libsndfile spreads its levels over the bitrates of MPEG-1, MPEG-2 or MPEG-2.5 Layer III."""
-    del channels
     lowest, highest = (32, 320) if sample_rate >= 32000 else (8, 160) if sample_rate >= 16000 else (8, 64)
     return (highest - bitrate_kbps) / (highest - lowest)
 
 
-def _vorbis_level(bitrate_kbps: float, sample_rate: int, channels: int) -> float:
-    del sample_rate, channels
+def _vorbis_level(bitrate_kbps: float, sample_rate: int) -> float:
+    del sample_rate
     return 1 - float(np.interp(bitrate_kbps, _VORBIS_KBPS, np.linspace(0, 1, len(_VORBIS_KBPS))))
 
 
-def _opus_level(bitrate_kbps: float, sample_rate: int, channels: int) -> float:
+def _opus_level(bitrate_kbps: float, sample_rate: int) -> float:
     """libsndfile spreads its levels over 6 to 256 kbit/s for each channel."""
     del sample_rate
-    return (256 - bitrate_kbps / channels) / 250
+    return (256 - bitrate_kbps / _PAIR) / 250
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Codec:
     container: str
     subtype: str
     sample_rates: tuple[int, ...]
-    level: Callable[[float, int, int], float]
+    level: Callable[[float, int], float]
 
     def rate_for(self, sample_rate: int) -> int:
         """The lowest rate of the codec that keeps the whole band of `sample_rate`; its highest where none does."""
@@ -78,9 +78,9 @@ def code_blocks(
     """Encode a whole signal, then decode it block by block; only the coded signal is kept in memory.
 
     Args:
-        blocks: [C, n]; more than two channels are coded in pairs.
+        blocks: [C, n].
         sample_rate: in Hz; where the codec lacks it, the signal goes through the next higher one that it has.
-        channels: how many.
+        channels: how many; they are coded in pairs, one that is left over as a pair of equal ones.
         name: "mp3", "vorbis" or "opus".
         bitrate_kbps: for two channels; constant for MP3, a target for Opus, nominal for Vorbis.
 
@@ -91,37 +91,37 @@ def code_blocks(
     rate = codec.rate_for(sample_rate)
     there = StreamResampler(sample_rate, rate, channels)
     back = StreamResampler(rate, sample_rate, channels)
-    streams = [_Stream(codec, rate, min(2, channels - first), bitrate_kbps) for first in range(0, channels, 2)]
+    streams = [_Stream(codec, rate, bitrate_kbps) for _ in range(0, channels, _PAIR)]
     samples = 0
     for block in blocks:
         samples += block.shape[-1]
         _write(streams, there.push(block.astype(np.float32)))
     _write(streams, there.finish())
     for decoded in zip(*(stream.decoded() for stream in streams), strict=True):
-        y = back.push(np.concatenate(decoded))[:, :samples]
+        y = back.push(np.concatenate(decoded)[:channels])[:, :samples]
         samples -= y.shape[-1]
         yield y
     yield back.finish()[:, :samples]
 
 
 class _Stream:
-    """One or two channels on their way through a codec, in memory."""
+    """Two channels on their way through a codec, in memory."""
 
-    def __init__(self, codec: Codec, sample_rate: int, channels: int, bitrate_kbps: float) -> None:
-        level = min(max(codec.level(bitrate_kbps, sample_rate, channels), 0.0), _HIGHEST_LEVEL)
+    def __init__(self, codec: Codec, sample_rate: int, bitrate_kbps: float) -> None:
+        level = min(max(codec.level(bitrate_kbps, sample_rate), 0.0), _HIGHEST_LEVEL)
         mode = {"bitrate_mode": "CONSTANT"} if codec.container == "MP3" else {}
-        self._bytes, self._samples, self._channels = io.BytesIO(), 0, channels
+        self._bytes, self._samples = io.BytesIO(), 0
         try:
             self._encoder = ForwardFile(
-                self._bytes, "w", samplerate=sample_rate, channels=channels, subtype=codec.subtype,
+                self._bytes, "w", samplerate=sample_rate, channels=_PAIR, subtype=codec.subtype,
                 format=codec.container, compression_level=level, **mode,
             )  # fmt: skip
         except soundfile.SoundFileError as error:
             raise MusrError(f"libsndfile cannot encode {codec.subtype} at {sample_rate} Hz: {error}") from error
 
     def write(self, x: Samples) -> None:
-        """Encode [C, n]."""
-        self._encoder.write_frames(x.T)
+        """Encode [1 or 2, n]."""
+        self._encoder.write_frames(np.broadcast_to(x, (_PAIR, x.shape[-1])).T)
         self._samples += x.shape[-1]
 
     def decoded(self) -> Iterator[Samples]:
@@ -139,9 +139,9 @@ class _Stream:
                 yield block.T
 
     def _silence(self, samples: int) -> Samples:
-        return np.zeros((samples, self._channels), np.float32)
+        return np.zeros((samples, _PAIR), np.float32)
 
 
 def _write(streams: Sequence[_Stream], x: Samples) -> None:
-    for stream, pair in zip(streams, np.split(x, range(2, len(x), 2)), strict=True):
+    for stream, pair in zip(streams, np.split(x, range(_PAIR, len(x), _PAIR)), strict=True):
         stream.write(pair)

@@ -29,12 +29,12 @@ RESAMPLE = "resample"
 ALL_FAMILIES = (*FAMILIES, RESAMPLE, *CODECS)
 
 ORDERS = (6, 10)
-"""Lowest and highest filter order that `sample` draws."""
+"""Lowest and highest filter order of Zhang et al. 2024, section 3.2."""
 
 LOWEST_CUTOFF_HZ = 20.0
 """Below, nothing that one hears would be left, and the arithmetic of high orders fails."""
 
-BITRATES_KBPS = (48.0, 192.0)
+BITRATES_KBPS = (32.0, 192.0)
 """Lowest and highest bitrate that `sample` draws for codecs, for two channels."""
 
 STFT_LENGTH = 2048
@@ -91,6 +91,7 @@ def sample(
     *,
     families: Sequence[str] = FAMILIES,
     cutoff_hz: tuple[float, float] = (2000.0, 16000.0),
+    orders: tuple[int, int] = ORDERS,
 ) -> Degradation:
     """Draw a degradation: family, order and cutoff are uniform, and the same seed gives the same one.
 
@@ -99,12 +100,13 @@ def sample(
         sample_rate: rate in Hz of what will be degraded; cutoffs stay below 0.95 of its Nyquist frequency.
         families: names to choose from.
         cutoff_hz: lowest and highest nominal cutoff in Hz.
+        orders: lowest and highest filter order.
     """
     generator = np.random.default_rng(seed)
     family = families[int(generator.integers(len(families)))]
     if family in CODECS:
         return Degradation(family, bitrate_kbps=float(round(np.exp(generator.uniform(*np.log(BITRATES_KBPS))))))
-    order = int(generator.integers(ORDERS[0], ORDERS[1] + 1)) if family in IIR_FAMILIES else None
+    order = int(generator.integers(orders[0], orders[1] + 1)) if family in IIR_FAMILIES else None
     highest = min(cutoff_hz[1], _HIGHEST_SHARE * sample_rate / 2)
     return Degradation(family, float(round(generator.uniform(min(cutoff_hz[0], highest), highest))), order)
 

@@ -68,18 +68,33 @@ class PhaseSource(ABC):
 
     Attributes:
         coherent: the phase is that of the input in the same bin, so what is added to the input adds up in amplitude.
+        replaces_all: the given band gets new phases too, and the output is no longer the input there.
     """
 
     coherent: bool = False
+    replaces_all: bool = False
 
-    def context(self, stft: Stft) -> int:
+    def context(self, stft: Stft, band: Band) -> int:
         """Samples on each side, beyond those of the network, that one output sample depends on."""
-        del stft
+        del stft, band
         return 0
 
-    def allows(self, transform: object) -> bool:
-        """Whether the source can work with spectra of this transform."""
-        return isinstance(transform, Stft)
+    def align(self, band: Band) -> int:
+        """Chunks must start at multiples of this many samples."""
+        del band
+        return 1
+
+    def transform(self, band: Band) -> Stft | None:
+        """The transform that suits the source, for networks that have none; None where any will do."""
+        del band
+        return None
+
+    def refuse(self, transform: object, band: Band) -> str | None:
+        """Why the source cannot work with spectra of this transform, or at this rate; None where it can."""
+        del band
+        return (
+            None if isinstance(transform, Stft) else "it works on short-time Fourier transforms, this model has another"
+        )
 
     @abstractmethod
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
@@ -172,7 +187,7 @@ class Native(PhaseSource):
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
         """See `PhaseSource.apply`."""
         below = self._cutoff_bin - observed.low
-        phased = magnitude * _unit_phasors(self._estimate[..., observed.low :, :])
+        phased = magnitude * unit_phasors(self._estimate[..., observed.low :, :])
         if below:
             phased[..., :below, :] = magnitude[..., :below, :] * _random_phasors(observed)[:below]
         return phased
@@ -186,8 +201,9 @@ class GriffinLim(PhaseSource):
 
     iterations = 32
 
-    def context(self, stft: Stft) -> int:
+    def context(self, stft: Stft, band: Band) -> int:
         """Each iteration reaches one window further."""
+        del band
         return self.iterations * stft.n_fft
 
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
@@ -197,7 +213,7 @@ class GriffinLim(PhaseSource):
         missing = Flip().apply(magnitude, observed)
         for _ in range(self.iterations):
             signal = stft.synthesise(torch.cat([known, missing], dim=-2), samples)
-            missing = magnitude * _unit_phasors(stft.analyse(signal)[..., observed.low :, :])
+            missing = magnitude * unit_phasors(stft.analyse(signal)[..., observed.low :, :])
         return missing
 
 
@@ -211,7 +227,7 @@ PHASES: dict[str, PhaseSource] = {
 """Every phase source by the name that `--phase` takes; "native" is the network's own and needs none."""
 
 
-def _unit_phasors(spectrum: Tensor) -> Tensor:
+def unit_phasors(spectrum: Tensor) -> Tensor:
     """exp(j · phase); 0 where the spectrum is 0."""
     return spectrum * power(spectrum).clamp_min(_TINY_POWER).rsqrt()
 

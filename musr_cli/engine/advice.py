@@ -33,9 +33,9 @@ def possible_restorations(sample_rate: int, edge: BandEdge) -> list[Restoration]
     The first is what it does when no rate is asked for. Further rates are those at which models with one ratio fit.
     """
     default = max(sample_rate, DEFAULT_RATE)
-    others = {rate for card in registry.cards() for rate in card.sample_rates if rate >= sample_rate} - {default}
+    others = {rate for card in registry.networks() for rate in card.sample_rates if rate >= sample_rate} - {default}
     usual = _restoration(sample_rate, default, edge)
-    any_ratio = {*registry.BASELINES, *(card.family for card in registry.cards() if card.ratio is None)}
+    any_ratio = {*registry.BASELINES, *(card.family for card in registry.networks() if not card.sample_rates)}
     found = [_restoration(sample_rate, rate, edge) for rate in sorted(others)]
     useful = [other for other in found if other and set(other.models) - any_ratio]
     return ([usual] if usual else []) + useful

@@ -98,9 +98,14 @@ def choose_rates(input_rate: int, ratio: float | None, rate: int | None, model: 
 
 
 def _implied_rate(input_rate: int, model: str | Path) -> int:
-    fixed = [card for card in registry.variants(model) if card.ratio is not None]
+    cards = registry.variants(model)
+    fixed = [card for card in cards if card.ratio is not None]
     if not fixed:
-        return max(input_rate, DEFAULT_RATE)
+        # where a network has rates of its own, the lowest that the input fits in
+        return min(
+            (rate for card in cards for rate in card.sample_rates if rate >= input_rate),
+            default=max(input_rate, DEFAULT_RATE),
+        )
     possible = {rate for card in fixed for rate in card.sample_rates if rate == round(input_rate * (card.ratio or 1))}
     if len(possible) == 1:
         return possible.pop()

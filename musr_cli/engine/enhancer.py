@@ -231,8 +231,9 @@ def phase_source(name: str, network: Network, band: Band) -> PhaseSource | None:
             )
         return None
     source = PHASES[name]
-    if not source.allows(network.transform(band) or foreign_transform(network, band)):
-        raise UnavailableError(f"--phase {name} does not work in this model's transform; use {network.default_phase}")
+    reason = source.refuse(network.transform(band) or foreign_transform(network, band), band)
+    if reason:
+        raise UnavailableError(f"--phase {name}: {reason}; use {network.default_phase}")
     return source
 
 

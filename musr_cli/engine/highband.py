@@ -69,9 +69,11 @@ class HighBand:
         self._band, self._blender, self._phase, self._seed = band, blender, phase, seed
         own = network.transform(band)
         self._sees_spectrum = own is not None
-        self._stft = own or (foreign_transform(network, band) if phase else None)
+        self._stft = own or (phase.transform(band) or foreign_transform(network, band) if phase else None)
         self.context = network.context(band) + blender.context + self._phase_context()
-        self.align = math.lcm(network.align(band), self._stft.hop if self._stft else 1)
+        self.align = math.lcm(
+            network.align(band), self._stft.hop if self._stft else 1, phase.align(band) if phase else 1
+        )
 
     def __call__(self, x: NDArray[Any], start: int) -> NDArray[np.float32]:
         """What is missing.
@@ -95,8 +97,10 @@ class HighBand:
     @torch.inference_mode()
     def _restore(self, x: NDArray[np.float32], start: int) -> NDArray[np.float32]:
         signal = torch.from_numpy(x)[None].to(self._device)
-        estimate = self._estimate(signal, start)
-        return np.asarray(self._blender.highpass(estimate)[0].cpu().numpy())
+        missing = self._estimate(signal, start)
+        if not (self._phase and self._phase.replaces_all):
+            missing = self._blender.highpass(missing)
+        return np.asarray(missing[0].cpu().numpy())
 
     def _estimate(self, signal: Tensor, start: int) -> Tensor:
         """What is missing [1, C, T], before the high-pass."""
@@ -109,6 +113,8 @@ class HighBand:
         first = start // stft.hop
         spectrum = stft.analyse(signal)
         estimate = self._run(spectrum, first) if self._sees_spectrum else stft.analyse(self._run(signal, start))
+        if self._phase and self._phase.replaces_all:
+            return self._phase.apply(estimate.abs(), self._observe(signal, spectrum, stft, 0, first)) - spectrum
         return self._shape(estimate, signal, spectrum, stft, first)
 
     def _run(self, x: Tensor, first: int) -> Tensor:
@@ -123,10 +129,13 @@ class HighBand:
         coherent = self._phase is not None and self._phase.coherent
         magnitude = estimate.abs() if estimate.is_complex() else estimate
         missing = self._blender.missing(magnitude, spectrum, stft, cutoff_bin, coherent)
-        edge = Band(self._band.sample_rate, self._blender.cutoff_hz)
-        observed = Observed(signal, spectrum, edge, stft, missing.low, first, self._seed)
+        observed = self._observe(signal, spectrum, stft, missing.low, first)
         phased = (self._phase or Native(estimate, cutoff_bin)).apply(missing.magnitude, observed)
         return self._blender.assemble(missing, phased, stft)
+
+    def _observe(self, signal: Tensor, spectrum: Tensor, stft: Stft, low: int, first: int) -> Observed:
+        edge = Band(self._band.sample_rate, self._blender.cutoff_hz)
+        return Observed(signal, spectrum, edge, stft, low, first, self._seed)
 
     @property
     def _estimated_band(self) -> Band:
@@ -137,7 +146,7 @@ class HighBand:
     def _phase_context(self) -> int:
         if self._phase is None or self._stft is None:
             return 0
-        return self._phase.context(self._stft) + (0 if self._sees_spectrum else self._stft.n_fft)
+        return self._phase.context(self._stft, self._band) + (0 if self._sees_spectrum else self._stft.n_fft)
 
     def _silences(self, x: NDArray[Any]) -> Iterator[tuple[int, slice]]:
         """Channel and samples where nothing but silence is heard within the context; what is computed is round-off."""

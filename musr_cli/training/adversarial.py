@@ -57,10 +57,29 @@ class Adversary:
         both = [torch.cat([real, fake.detach()]) for real, fake in zip(estimate.real, estimate.fake, strict=True)]
         logits = (maps[-1].chunk(2) for maps in self._judge(both))
         loss = _mean(discriminator_loss(real, fake, self.weights.form) for real, fake in logits)
+        if self.weights.gradient_penalty:
+            loss = loss + self.weights.gradient_penalty * self._slope_error(estimate)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimiser.step()
+        if self.weights.clip:
+            self._clip()
         return loss.detach()
+
+    def _slope_error(self, estimate: Estimate) -> Tensor:
+        """Square distance from 1 of the critic's slope between true and estimated (Gulrajani et al. 2017, eq. 3)."""
+        between = []
+        for real, fake in zip(estimate.real, estimate.fake, strict=True):
+            share = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
+            between.append(torch.lerp(real, fake.detach(), share).requires_grad_())
+        judged = torch.stack([maps[-1].sum() for maps in self.discriminator(between)]).sum()
+        slopes = torch.autograd.grad(judged, between, create_graph=True)
+        return _mean((slope.flatten(1).norm(dim=1) - 1).square().mean() for slope in slopes)
+
+    @torch.no_grad()
+    def _clip(self) -> None:
+        for weight in self.discriminator.parameters():
+            weight.clamp_(-self.weights.clip, self.weights.clip)
 
     def _judge(self, views: Sequence[Tensor]) -> list[list[Tensor]]:
         with torch.autocast(views[0].device.type, torch.bfloat16, enabled=self.bf16):

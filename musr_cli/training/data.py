@@ -29,7 +29,7 @@ from musr_cli.dsp.band_edge import EdgeDetector
 from musr_cli.dsp.reach import EXPONENT, reach_hz
 from musr_cli.dsp.spectrum import LongTermSpectrum
 from musr_cli.errors import MusrError
-from musr_cli.training.recipe import DegradationRecipe, Recipe
+from musr_cli.training.recipe import DataRecipe, DegradationRecipe, Recipe
 from musr_models.contract import Band
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
@@ -233,8 +233,7 @@ def _evict(cache_dir: Path, keep: Path) -> None:
 def make_batch(cache: ClipCache, clips: Sequence[Clip], recipe: Recipe, step: int, size: int, rank: int = 0) -> Batch:
     """The `size` examples of one step and process; the same arguments give the same batch."""
     rng = np.random.default_rng([recipe.seed, step, rank])
-    weights = np.array([clip.samples for clip in clips], dtype=np.float64)
-    weights /= weights.sum()
+    weights = _weights(clips, recipe.data)
     examples = [_example(cache, clips, weights, recipe, rng) for _ in range(size)]
     low, full, cutoff_hz, bandwidth_hz = zip(*examples, strict=True)
     return Batch(
@@ -243,6 +242,16 @@ def make_batch(cache: ClipCache, clips: Sequence[Clip], recipe: Recipe, step: in
         torch.tensor(cutoff_hz, dtype=torch.float32),
         torch.tensor(bandwidth_hz, dtype=torch.float32),
     )
+
+
+def _weights(clips: Sequence[Clip], data: DataRecipe) -> NDArray[np.float64]:
+    """How likely a crop comes from each clip: by length, the favoured ones together by their share."""
+    weights = np.array([clip.samples for clip in clips], dtype=np.float64)
+    is_favoured = np.array([matches(clip.file, data.favoured) for clip in clips])
+    if is_favoured.any() and not is_favoured.all():
+        weights[is_favoured] *= data.favoured_share / weights[is_favoured].sum()
+        weights[~is_favoured] *= (1 - data.favoured_share) / weights[~is_favoured].sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _example(
@@ -269,7 +278,8 @@ def _draw_degradation(
         step = rng.integers(int(octaves * wanted.cutoffs_per_octave) + 1)
         lowest_hz = highest_hz = float(lowest_hz * 2 ** (step / wanted.cutoffs_per_octave))
     seed = int(rng.integers(2**31))
-    how = degrade.sample(seed, sample_rate, families=wanted.families, cutoff_hz=(lowest_hz, highest_hz))
+    cutoffs_hz = (lowest_hz, highest_hz)
+    how = degrade.sample(seed, sample_rate, families=wanted.families, cutoff_hz=cutoffs_hz, orders=wanted.orders)
     if not wanted.cutoffs_per_octave:
         return how, how.cutoff_hz or sample_rate / 2
     return how, min(degrade.edge(how, sample_rate) * float(np.exp(rng.normal(0, _EDGE_ERROR))), sample_rate / 2)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from musr_cli.training.adversarial import Adversary
 from musr_cli.training.data import Batch
 from musr_cli.training.distributed import Processes
-from musr_cli.training.losses import objective_for
+from musr_cli.training.objectives import objective_for
 from musr_cli.training.recipe import Recipe
 from musr_cli.training.state import State
 
@@ -88,7 +88,10 @@ def train(
     while (progress := group.agree(limits.progress(state))) < 1:
         started = time.monotonic()
         _set_rate(state, recipe, progress)
-        losses = _step(state, objective, adversary, batches(state.step).to(device), progress)
+        *others, batch = (batches(number).to(device) for number in _numbers(state.step, recipe.loss.critic_steps))
+        for other in others:
+            _teach(objective, adversary, other)
+        losses = _step(state, objective, adversary, batch, progress)
         _update_average(state, recipe.optimiser.ema)
         state.step += 1
         state.elapsed_s += time.monotonic() - started
@@ -112,6 +115,18 @@ def _step(
     if adversary:
         terms["discriminator"] = adversary.step(estimate)
     return {name: term.detach() for name, term in terms.items()}
+
+
+def _numbers(step: int, count: int) -> range:
+    """Of the batches of one step: those for the discriminator alone, and the one for both."""
+    return range(step * count, (step + 1) * count)
+
+
+def _teach(objective: nn.Module, adversary: Adversary | None, batch: Batch) -> None:
+    if adversary:
+        with torch.no_grad():
+            estimate = objective(batch)
+        adversary.step(estimate)
 
 
 def _set_rate(state: State, recipe: Recipe, progress: float) -> None:
@@ -139,7 +154,7 @@ class _Meter:
     """Mean losses and speed between two reports."""
 
     def __init__(self, recipe: Recipe, limits: Limits, state: State) -> None:
-        self.audio_s = recipe.data.batch * recipe.data.crop_s
+        self.audio_s = recipe.data.batch * recipe.data.crop_s * recipe.loss.critic_steps
         self.limits = limits
         self.started = (state.step, state.elapsed_s)
         self.sums: dict[str, float] = {}

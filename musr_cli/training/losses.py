@@ -11,11 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from musr_cli.dsp.phase import PHASES, Observed
-from musr_cli.errors import UsageError
 from musr_cli.training.data import Batch
-from musr_cli.training.recipe import LossRecipe, Recipe
+from musr_cli.training.recipe import LossRecipe
 from musr_models.blocks import LogPowerNetwork
-from musr_models.contract import Band, Network
+from musr_models.contract import Band
 from musr_models.restore import Restore
 from musr_models.transforms import Stft, power
 
@@ -53,7 +52,7 @@ class Objective(nn.Module):
         bf16: run the network in bfloat16.
     """
 
-    def __init__(self, network: Network, weights: LossRecipe, sample_rate: int, bf16: bool = False) -> None:
+    def __init__(self, network: nn.Module, weights: LossRecipe, sample_rate: int, bf16: bool = False) -> None:
         super().__init__()
         self.network = network
         self.weights = weights
@@ -141,18 +140,6 @@ class SignalObjective(Objective):
         )
 
 
-def objective_for(network: Network, recipe: Recipe, bf16: bool) -> Objective:
-    """The objective that trains this kind of network.
-
-    Raises:
-        UsageError: it is not trained by steps.
-    """
-    for kind, objective in ((LogPowerNetwork, SpectralObjective), (Restore, SignalObjective)):
-        if isinstance(network, kind):
-            return objective(network, recipe.loss, recipe.data.sample_rate, bf16)
-    raise UsageError(f"recipe '{recipe.name}': architecture '{recipe.architecture}' is not trained by steps")
-
-
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     """Mean of `x` [B, bins, N] over where `mask` [B, bins, 1] is 1."""
     return (x * mask).sum() / (mask.sum() * x.shape[-1]).clamp_min(1)
@@ -217,12 +204,19 @@ def _stft(window_s: float, sample_rate: int) -> Stft:
 
 
 def adversarial_loss(logits: Tensor, form: str) -> Tensor:
-    """The generator's term: log(1 − D(G(x))) (Dai et al., eq. 4) or the hinge form −D(G(x))."""
-    return -F.softplus(logits).mean() if form == "saturating" else -logits.mean()
+    """The generator's term for what a discriminator says of estimates; see `LossRecipe.form`."""
+    if form == "saturating":
+        return -F.softplus(logits).mean()
+    return F.softplus(-logits).mean() if form == "non-saturating" else -logits.mean()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, form: str) -> Tensor:
-    """The discriminator's loss: binary cross entropy, or the hinge form."""
-    if form == "saturating":
-        return F.softplus(-real).mean() + F.softplus(fake).mean()
-    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    """The discriminator's loss: binary cross entropy, the hinge form, or a critic's difference of means.
+
+    Retzlöff prints log D(1 − x) and a product of the critic's outputs; what he defines in his section II is used.
+    """
+    if form == "wasserstein":
+        return fake.mean() - real.mean()
+    if form == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    return F.softplus(-real).mean() + F.softplus(fake).mean()

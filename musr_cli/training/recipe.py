@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from musr_cli.degrade.degradation import ORDERS
 from musr_cli.errors import UsageError
 
 if sys.version_info >= (3, 11):
@@ -30,6 +31,8 @@ class DataRecipe:
         batch: crops in a batch, over all processes.
         holdout: patterns of file names kept for validation (whole sources, so that no piece is on both sides).
         exclude: patterns of file names not used at all.
+        favoured: patterns of file names of which more crops are drawn than by their length.
+        favoured_share: of all crops, those from favoured files.
         gain_db: range of random gain.
         speed: range of random speed (and pitch) of half of the crops; (1, 1) for none.
         mix: share of crops that are the sum of two clips.
@@ -42,6 +45,8 @@ class DataRecipe:
     batch: int = 16
     holdout: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    favoured: tuple[str, ...] = ()
+    favoured_share: float = 0.5
     gain_db: tuple[float, float] = (0.0, 0.0)
     speed: tuple[float, float] = (1.0, 1.0)
     mix: float = 0.0
@@ -60,12 +65,14 @@ class DegradationRecipe:
             none above what the crop's own spectrum leaves to learn; 0 for a uniform draw in hertz.
         validate_hz: cutoffs at which held-out clips are restored, one after the other; the highest of `cutoff_hz` where
             there are none.
+        orders: lowest and highest order of recursive filters.
     """
 
     families: tuple[str, ...] = ("resample",)
     cutoff_hz: tuple[float, float] = (4000.0, 4000.0)
     cutoffs_per_octave: int = 0
     validate_hz: tuple[float, ...] = ()
+    orders: tuple[int, int] = ORDERS
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,16 @@ class LossRecipe:
         adversarial: the generator's adversarial term (Dai et al., eq. 4; their b) at the start.
         adversarial_end: the same at the end; it grows geometrically.
         features: distance of the discriminator's maps for estimates and originals (feature matching).
-        form: "saturating", log(1 − D(G(x))) as printed, or "hinge".
+        form: of the adversarial terms: "saturating", log(1 − D(G(x))) (Dai et al., eq. 4); "non-saturating", −log
+            D(G(x)) (Retzlöff, III); "hinge"; or "wasserstein", a critic's difference (Retzlöff, II-C).
+        critic_steps: steps of the discriminator, each on a batch of its own, for one of the network (n_critic).
+        clip: the critic's weights are kept within ± this (Arjovsky, Chintala & Bottou 2017); 0 for free ones.
+        gradient_penalty: weight of a penalty on the critic's slope instead (Gulrajani et al. 2017).
+        wave: mean square error of the waveform (Retzlöff's L2), for waveform networks like all that follow.
+        multi_wave: L1 distance at the full, half and quarter rate (Zhang et al., eq. 3; their λ).
+        multi_stft: spectral convergence and log magnitudes at three resolutions (Zhang et al., eq. 2).
+        frames: energy, mean and slope of short frames (TFGAN's time-domain loss).
+        perceptual: distance of the maps of a feature encoder (Retzlöff's "-C").
     """
 
     content: float = 1.0
@@ -91,6 +107,14 @@ class LossRecipe:
     adversarial_end: float = 0.0
     features: float = 0.0
     form: str = "saturating"
+    critic_steps: int = 1
+    clip: float = 0.0
+    gradient_penalty: float = 0.0
+    wave: float = 0.0
+    multi_wave: float = 0.0
+    multi_stft: float = 0.0
+    frames: float = 0.0
+    perceptual: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import tomli_w
 import torch
+from torch import nn
 
 from musr_cli.errors import MusrError, UsageError
 from musr_cli.training.data import Batch, Clip, ClipCache, make_batch, matches, open_cache
@@ -20,8 +21,8 @@ from musr_cli.training.loop import Limits, Report, train
 from musr_cli.training.recipe import Recipe, recipe_values
 from musr_cli.training.state import State, load_state, new_state, save_state
 from musr_cli.training.statistics import set_statistics
-from musr_cli.training.validation import Restore, Validator, open_board
-from musr_models.checkpoint import Card, build, load_checkpoint, save_checkpoint
+from musr_cli.training.validation import Curve, LossValidator, Restore, Validator, open_board, validator_for
+from musr_models.checkpoint import AIDS, Card, build, load_checkpoint, save_checkpoint
 from musr_models.contract import Network
 from musr_models.envelope import EnvelopeConfig, EnvelopeFit
 from musr_models.registry import weights_folder
@@ -134,12 +135,13 @@ def _open_clips(session: Session, group: Processes) -> _Clips:
     return _Clips(session.recipe, cache, training, held_out)
 
 
-def _validator(session: Session, clips: _Clips) -> Validator:
+def _validator(session: Session, clips: _Clips) -> Validator | LossValidator:
     """A validator, and the folder it writes to; a fresh run notes its recipe and measures the baselines."""
     folder = session.state_folder
     folder.mkdir(parents=True, exist_ok=True)
-    board = open_board(folder / "tensorboard")
-    validator = Validator(session.recipe, clips.cache, clips.held_out, folder, session.restore, session.note, board)
+    figure = "loss" if session.recipe.architecture in AIDS else "lsd_hf"
+    curve = Curve(folder, figure, session.note, open_board(folder / "tensorboard"))
+    validator = validator_for(session.recipe, clips.cache, clips.held_out, curve, session.restore)
     if not session.resume:
         (folder / "recipe.toml").write_text(tomli_w.dumps(recipe_values(session.recipe)), encoding="utf-8")
         validator.baselines()
@@ -172,7 +174,7 @@ def _start(session: Session, clips: _Clips) -> State:
     return state
 
 
-def _network(recipe: Recipe) -> Network:
+def _network(recipe: Recipe) -> nn.Module:
     if recipe.start_from:
         return load_checkpoint(weights_folder() / f"{recipe.start_from}.toml")
     return build(recipe.architecture, recipe.network)
@@ -193,9 +195,9 @@ class _Keeper:
         self.audio_s_per_s = report.audio_s_per_s
         if self.validator is None:
             return
-        if self.validator.board:
+        if self.validator.curve.board:
             for name, loss in report.losses.items():
-                self.validator.board.add_scalar(f"loss/{name}", loss, report.step)
+                self.validator.curve.board.add_scalar(f"loss/{name}", loss, report.step)
         self.session.on_report(report)
 
     def step(self, state: State) -> None:
@@ -232,13 +234,12 @@ class _Keeper:
         return _describe(self.session.recipe, self.clips, self.state.network, figures, lsd)
 
 
-def _describe(recipe: Recipe, clips: _Clips, network: Network, figures: dict[str, Any], lsd: float) -> Card:
+def _describe(recipe: Recipe, clips: _Clips, network: nn.Module, figures: dict[str, Any], value: float) -> Card:
+    figure = "held_out_loss" if recipe.architecture in AIDS else "held_out_lsd_hf"
     return Card(
         name=recipe.name,
         family=recipe.family,
         architecture=recipe.architecture,
-        sample_rates=network.sample_rates,
-        ratio=network.ratio,
         description=recipe.description,
         known_failures=recipe.known_failures,
         training={
@@ -250,10 +251,18 @@ def _describe(recipe: Recipe, clips: _Clips, network: Network, figures: dict[str
             "parameters": _size(network),
             **figures,
         },
-        metrics={} if math.isnan(lsd) else {"held_out_lsd_hf": round(lsd, 3)},
+        metrics={} if math.isnan(value) else {figure: round(value, 3)},
+        **_limits(recipe, network),
     )
 
 
-def _size(network: Network) -> int:
+def _limits(recipe: Recipe, network: nn.Module) -> dict[str, Any]:
+    """What a network is for; an aid works at the rate that it was trained at."""
+    if not isinstance(network, Network):
+        return {"sample_rates": (recipe.data.sample_rate,)}
+    return {"sample_rates": network.sample_rates, "ratio": network.ratio, "cutoffs_hz": network.cutoffs_hz}
+
+
+def _size(network: nn.Module) -> int:
     """Number of trained values; a network fitted in closed form keeps them in buffers."""
     return sum(p.numel() for p in network.parameters()) or sum(b.numel() for b in network.buffers())

@@ -17,8 +17,14 @@ from musr_cli.errors import MusrError
 from musr_cli.training.losses import RESYNTHESIS_WINDOWS_S
 from musr_cli.training.recipe import Recipe, recipe_values
 from musr_models.blocks import LogPowerNetwork
-from musr_models.contract import Network
-from musr_models.discriminators import Discriminator, MultiResolutionDiscriminator, SpectrumDiscriminator
+from musr_models.discriminators import (
+    Discriminator,
+    MultiResolutionDiscriminator,
+    SpectrumDiscriminator,
+    WaveformDiscriminator,
+)
+from musr_models.tfgan import TfGan
+from musr_models.waveform import WaveformNetwork
 
 
 @dataclass
@@ -36,8 +42,8 @@ class State:
         best: lowest validation figure so far.
     """
 
-    network: Network
-    average: Network
+    network: nn.Module
+    average: nn.Module
     optimiser: torch.optim.Optimizer
     discriminator: Discriminator | None = None
     discriminator_optimiser: torch.optim.Optimizer | None = None
@@ -60,7 +66,7 @@ class State:
         return {name: part for name, part in parts.items() if part is not None}
 
 
-def new_state(network: Network, recipe: Recipe) -> State:
+def new_state(network: nn.Module, recipe: Recipe) -> State:
     """Fresh optimisers, and a discriminator where the recipe has an adversarial term."""
     rates = recipe.optimiser
     state = State(
@@ -77,10 +83,12 @@ def new_state(network: Network, recipe: Recipe) -> State:
     return state
 
 
-def _discriminator_for(network: Network) -> Discriminator:
-    """Log-power networks are judged by their own high band, others by spectrograms of what is heard."""
+def _discriminator_for(network: nn.Module) -> Discriminator:
+    """Log-power networks are judged by their own high band, waveforms as such, others by spectrograms."""
     if isinstance(network, LogPowerNetwork):
         return SpectrumDiscriminator(network.config.high_bins)
+    if isinstance(network, WaveformNetwork | TfGan):
+        return WaveformDiscriminator()
     return MultiResolutionDiscriminator(len(RESYNTHESIS_WINDOWS_S))
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from musr_cli.training.data import Batch
 from musr_models.blocks import LogPowerNetwork, relative_log
-from musr_models.contract import Network
 from musr_models.restore import ROUND_OFF, Restore, fit_bins
 from musr_models.transforms import power
 
 
-def set_statistics(network: Network, batches: Iterable[Batch], sample_rate: int) -> None:
+def set_statistics(network: nn.Module, batches: Iterable[Batch], sample_rate: int) -> None:
     """Set the means and deviations inside `network`; high bins count where originals reach them."""
     if isinstance(network, LogPowerNetwork):
         _of_two_bands(network, batches, sample_rate)

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from musr_cli import degrade
 from musr_cli.metrics.lsd import HF_LIMIT_HZ, lsd_a
-from musr_cli.training.data import Clip, ClipCache
+from musr_cli.training.data import Clip, ClipCache, make_batch
+from musr_cli.training.objectives import objective_for
 from musr_cli.training.recipe import Recipe
+from musr_models.checkpoint import AIDS, load_checkpoint
 
 CLIPS = 24
+BATCHES = 8
 SECONDS = 6.0
 BASELINES = ("sinc", "sbr", "envelope")
 
@@ -45,6 +49,67 @@ def open_board(folder: Path) -> Board | None:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """The validation curve of a run, validation.csv, and TensorBoard's where that is installed.
+
+    Attributes:
+        folder: where the file lies.
+        figure: name of what is measured, "lsd_hf" or "loss".
+        note: tells people.
+        board: TensorBoard, or None.
+    """
+
+    folder: Path
+    figure: str
+    note: Callable[[str], None]
+    board: Board | None
+
+    def add(self, name: str, step: int, elapsed_s: float, value: float) -> None:
+        """Write down and tell one figure."""
+        self.note(f"step {step}: {name} {self.figure} {value:.3f} on held-out clips")
+        path = self.folder / "validation.csv"
+        is_new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            if is_new:
+                writer.writerow(["step", "elapsed_s", "model", self.figure])
+            writer.writerow([step, round(elapsed_s, 1), name, round(value, 4)])
+        if self.board:
+            self.board.add_scalar(f"validation/{name}", value, step)
+
+
+@dataclass(frozen=True)
+class LossValidator:
+    """Measures by the loss itself what restores nothing: vocoders and encoders.
+
+    Attributes:
+        recipe: of the run.
+        cache: where the clips lie.
+        clips: the held-out ones.
+        curve: where figures go.
+    """
+
+    recipe: Recipe
+    cache: ClipCache
+    clips: Sequence[Clip]
+    curve: Curve
+
+    def baselines(self) -> None:
+        """Nothing stands beside it."""
+
+    @torch.no_grad()
+    def measure(self, model: str, name: str, step: int, elapsed_s: float) -> float:
+        """Mean loss of `BATCHES` batches of held-out clips; NaN without any clips."""
+        objective = objective_for(load_checkpoint(Path(model)), self.recipe, bf16=False)
+        size = self.recipe.data.batch
+        batches = (make_batch(self.cache, self.clips, self.recipe, number, size) for number in range(BATCHES))
+        losses = [float(torch.stack(list(objective(batch).terms.values())).sum()) for batch in batches if self.clips]
+        loss = float(np.mean(losses)) if losses else float("nan")
+        self.curve.add(name, step, elapsed_s, loss)
+        return loss
+
+
+@dataclass(frozen=True)
 class Validator:
     """Restores the held-out clips and writes down how that went.
 
@@ -53,19 +118,15 @@ class Validator:
         cache: where the clips lie.
         clips: the held-out ones; `CLIPS` of them are used, so chosen that every source has its share. Where the
             recipe validates at several cutoffs, the clips take turns.
-        folder: for the curve, validation.csv.
+        curve: where figures go.
         restore: the engine.
-        note: tells people.
-        board: TensorBoard, or None.
     """
 
     recipe: Recipe
     cache: ClipCache
     clips: Sequence[Clip]
-    folder: Path
+    curve: Curve
     restore: Restore
-    note: Callable[[str], None]
-    board: Board | None
 
     def baselines(self) -> None:
         """Measure the baselines, to stand beside the network."""
@@ -79,10 +140,7 @@ class Validator:
         tasks = zip(chosen, cycle(self._edges), strict=False)
         scores = [self._score(clip, edge, model, name, step) for clip, edge in tasks]
         lsd = float(np.mean(scores)) if scores else float("nan")
-        self.note(f"step {step}: {name} LSD-HF {lsd:.3f} on held-out clips")
-        self._write(step, elapsed_s, name, lsd)
-        if self.board:
-            self.board.add_scalar(f"validation/{name}", lsd, step)
+        self.curve.add(name, step, elapsed_s, lsd)
         return lsd
 
     @property
@@ -98,15 +156,15 @@ class Validator:
         full = self.cache.crop(clip, clip.samples // 3, round(SECONDS * rate))
         low = degrade.apply(full, rate, degrade.Degradation(degrade.RESAMPLE, nominal_hz))
         restored = self.restore(model, low, rate, cutoff_hz)
-        if self.board and clip is self.clips[0]:
-            self.board.add_audio(f"held-out/{name}", np.clip(restored.mean(axis=0), -1, 1), step, rate)
+        if self.curve.board and clip is self.clips[0]:
+            self.curve.board.add_audio(f"held-out/{name}", np.clip(restored.mean(axis=0), -1, 1), step, rate)
         return lsd_a(full, restored, rate, nominal_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ))
 
-    def _write(self, step: int, elapsed_s: float, name: str, lsd: float) -> None:
-        path = self.folder / "validation.csv"
-        is_new = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream)
-            if is_new:
-                writer.writerow(["step", "elapsed_s", "model", "lsd_hf"])
-            writer.writerow([step, round(elapsed_s, 1), name, round(lsd, 4)])
+
+def validator_for(
+    recipe: Recipe, cache: ClipCache, clips: Sequence[Clip], curve: Curve, restore: Restore
+) -> Validator | LossValidator:
+    """What measures checkpoints of this recipe; lower is better."""
+    if recipe.architecture in AIDS:
+        return LossValidator(recipe, cache, clips, curve)
+    return Validator(recipe, cache, clips, curve, restore)

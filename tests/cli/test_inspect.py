@@ -57,6 +57,15 @@ def test_a_lost_band_is_found_and_what_would_bring_it_back(tmp_path, music):
     assert "linear" in told["restorations"][0]["models"]
 
 
+def test_an_edge_that_moves_is_told(tmp_path, music):
+    ways = (degrade.Degradation("stft", hz) for hz in (10000.0, 4000.0))
+    parts = [degrade.apply(music(RATE, 20.0, seed=seed), RATE, how) for seed, how in enumerate(ways)]
+    soundfile.write(tmp_path / "moves.flac", np.concatenate(parts, axis=-1).T, RATE)
+    low_hz, high_hz = report(tmp_path / "moves.flac")["moves_between_hz"]
+    assert (low_hz, high_hz) == (pytest.approx(4000, rel=0.1), pytest.approx(10000, rel=0.1))
+    assert "in different parts" in musr(tmp_path / "moves.flac").stdout
+
+
 def test_a_low_rate_leaves_room_above(tmp_path, music):
     soundfile.write(tmp_path / "low.wav", music(22050, 2.0).T, 22050)
     first = report(tmp_path / "low.wav")["restorations"][0]

@@ -185,6 +185,6 @@ def test_griffin_lim_brings_frames_to_agree() -> None:
 
 
 def test_only_griffin_lim_looks_at_other_frames() -> None:
-    assert {name for name, source in PHASES.items() if source.context(DAI)} == {"griffin-lim"}
-    assert GriffinLim().context(DAI) == GriffinLim.iterations * 512
-    assert not any(source.allows(None) for source in PHASES.values())
+    assert {name for name, source in PHASES.items() if source.context(DAI, Band(16000, 4000.0))} == {"griffin-lim"}
+    assert GriffinLim().context(DAI, Band(16000, 4000.0)) == GriffinLim.iterations * 512
+    assert all(source.refuse(None, Band(16000, 4000.0)) for source in PHASES.values())

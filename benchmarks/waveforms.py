@@ -1,0 +1,169 @@
+"""The waveform networks, alone and in the whole chain, beside the tables of Retzlöff and of Zhang et al. 2024.
+
+    python benchmarks/waveforms.py --data FOLDER [--tables retzloff,zhang] [--seconds 20] [-j 2]
+
+Clips are brought to 16 kHz and from there to the lower rate (soxr VHQ), or for Zhang et al. through their seven low-
+pass families. "Alone" is what a network makes of that, "chain" what `musr enhance` does: there the given band is the
+input's. Retzlöff's table is of all music, Zhang et al.'s of the solo piano among it. Intervals are over sources.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from clips import Clip, find_clips, for_each
+from musr_cli import degrade
+from musr_cli.audio.resampling import resample
+from musr_cli.degrade import FAMILIES, RESAMPLE, Degradation
+from musr_cli.engine.enhancer import Settings, enhance
+from musr_cli.metrics import evaluate
+from musr_models import registry
+from musr_models.contract import Band
+from quality import by_source, interval
+
+RATE = 16000
+RATIOS = (2, 4)
+EDGES_HZ = (2500, 3000, 3500, 4000)
+PIANO = "splendid-grand--*"
+RETZLOFF = ("spline", "unet", "unet-c", "unet-gan", "unet-gan-c", "wgan", "wgan-c", "sinc", "envelope")
+ZHANG = ("input", "seanet", "audiounet", "demucs")
+# figure 3b of Retzlöff: (SNR, LSD) on FMA; table 1 of Zhang et al.: LSD on MAESTRO
+PUBLISHED = {
+    ("spline", 2): (12.37, 2.32), ("unet", 2): (10.45, 2.91), ("unet-c", 2): (10.56, 2.92),
+    ("unet-gan", 2): (11.69, 2.78), ("unet-gan-c", 2): (11.46, 2.79),
+    ("wgan", 2): (11.73, 2.76), ("wgan-c", 2): (11.67, 2.77),
+    ("spline", 4): (8.48, 3.24), ("unet", 4): (8.42, 3.37), ("unet-c", 4): (7.84, 3.44), ("unet-gan", 4): (8.22, 3.39),
+    ("unet-gan-c", 4): (8.19, 3.38), ("wgan", 4): (8.55, 3.36), ("wgan-c", 4): (8.46, 3.34),
+}  # fmt: skip
+PUBLISHED_ZHANG = {
+    "input": (2.43, 2.19, 1.97, 1.78), "seanet": (0.89, 0.78, 0.72, 0.68),
+    "audiounet": (0.83, 0.74, 0.69, 0.66), "demucs": (0.82, 0.74, 0.68, 0.64),
+}  # fmt: skip
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one clip: task (a ratio or an edge in Hz), model, alone or in the chain."""
+
+    task: int
+    model: str
+    is_chain: bool
+    clip: Clip
+    values: dict[str, float]
+
+
+def retzloff(clip: Clip, models: Sequence[str], seconds: float) -> list[Row]:
+    """Every model at ×2 and ×4."""
+    return [row for ratio in RATIOS for row in _restore(clip, models, seconds, ratio, RATE / 2 / ratio, RESAMPLE)]
+
+
+def zhang(clip: Clip, models: Sequence[str], seconds: float) -> list[Row]:
+    """Every model at four edges and seven families of low-passes."""
+    return [
+        row
+        for edge_hz in EDGES_HZ
+        for family in FAMILIES
+        for row in _restore(clip, models, seconds, edge_hz, edge_hz, family)
+    ]
+
+
+def _restore(
+    clip: Clip, models: Sequence[str], seconds: float, task: int, cutoff_hz: float, family: str
+) -> Iterator[Row]:
+    audio, own_rate = clip.read(seconds)
+    ref = resample(audio, own_rate, RATE)
+    how = Degradation(family, cutoff_hz, 8 if family in FAMILIES[:5] else None)
+    low = degrade.apply(ref, RATE, how)
+    for model in models:
+        if model == "input":
+            yield Row(task, model, False, clip, evaluate(ref, low, RATE, cutoff_hz, low))
+            continue
+        band = Band(RATE, cutoff_hz)
+        yield Row(task, model, False, clip, evaluate(ref, alone(model, low, band), RATE, cutoff_hz, low))
+        restored, _ = enhance(low, RATE, Settings(model=model, rate=RATE, cutoff=cutoff_hz))
+        yield Row(task, model, True, clip, evaluate(ref, restored, RATE, cutoff_hz, low))
+
+
+@torch.inference_mode()
+def alone(model: str, low: Array, band: Band) -> Array:
+    """What a network makes of a signal, before any blending; where it only knows magnitudes, nothing."""
+    network = registry.load(model, band)
+    if network.transform(band) is not None:
+        return np.full_like(low, np.nan)
+    return np.asarray(network(torch.from_numpy(low)[None], band)[0].numpy())
+
+
+def print_retzloff(rows: Sequence[Row], models: Sequence[str]) -> None:
+    """SNR and LSD, alone and in the chain, beside figure 3b."""
+    for ratio in RATIOS:
+        task = [row for row in rows if row.task == ratio]
+        print(f"\n### ×{ratio} to {RATE} Hz, {_count(task)}\n")
+        print("| model | SNR alone | LSD alone | SNR | LSD | LSD HF | given band | paper: SNR, LSD |")
+        print("|---" * 8 + "|")
+        for model in models:
+            apart, chain = ([r for r in task if r.model == model and r.is_chain == wanted] for wanted in (False, True))
+            cells = [_mean(apart, "snr_db", 2), _mean(apart, "lsd_a", 3), _mean(chain, "snr_db", 2)]
+            cells += [_mean(chain, "lsd_a", 3), _mean(chain, "lsd_a_hf", 3), f"{_mean(chain, 'snr_given_db', 0)} dB"]
+            published = PUBLISHED.get((model, ratio))
+            print(f"| {model} | " + " | ".join(cells) + f" | {'{}, {}'.format(*published) if published else '–'} |")
+
+
+def print_zhang(rows: Sequence[Row], models: Sequence[str]) -> None:
+    """LSD at four edges beside table 1."""
+    print(f"\n### Piano, edges of 2.5 to 4 kHz, seven low-passes, {_count(rows)}\n")
+    print("| model | " + " | ".join(f"{hz / 1000:g} kHz" for hz in EDGES_HZ) + " | mean | paper |\n" + "|---" * 7 + "|")
+    for model in models:
+        for is_chain in (False, True):
+            found = [row for row in rows if row.model == model and row.is_chain == is_chain]
+            if not found:
+                continue
+            cells = [_mean([row for row in found if row.task == hz], "lsd_zhang", 3) for hz in EDGES_HZ]
+            paper = " / ".join(f"{value:.2f}" for value in PUBLISHED_ZHANG.get(model, ())) or "–"
+            name = f"{model}, chain" if is_chain else model
+            print(f"| {name} | " + " | ".join(cells) + f" | {_mean(found, 'lsd_zhang', 3)} | {paper} |")
+
+
+def _count(rows: Sequence[Row]) -> str:
+    return f"{len({row.clip.file for row in rows})} clips of {len({row.clip.source for row in rows})} sources"
+
+
+def _mean(rows: Sequence[Row], name: str, digits: int) -> str:
+    """Mean over clips, with the interval over sources where there are several."""
+    groups = by_source((row.clip for row in rows), (row.values[name] for row in rows))
+    mean, low, high = interval(groups)
+    spread = f" ({low:.{digits}f}–{high:.{digits}f})" if len(groups) > 1 and digits else ""
+    return f"{mean:.{digits}f}{spread}" if np.isfinite(mean) else "–"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of music with a manifest.csv")
+    parser.add_argument("--tables", default="retzloff,zhang")
+    parser.add_argument("--models", help="only these")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of each clip")
+    parser.add_argument("-j", "--jobs", type=int, default=2)
+    options = parser.parse_args()
+    clips = find_clips(options.data)
+    for table, (names, measure, show, pattern) in {
+        "retzloff": (RETZLOFF, retzloff, print_retzloff, "*"),
+        "zhang": (ZHANG, zhang, print_zhang, PIANO),
+    }.items():
+        if table in options.tables.split(","):
+            models = options.models.split(",") if options.models else names
+            chosen = [clip for clip in clips if clip.path.match(pattern)]
+            work = partial(measure, models=models, seconds=options.seconds)
+            show([row for part in for_each(chosen, work, options.jobs) for row in part], models)
+
+
+if __name__ == "__main__":
+    main()
