@@ -25,7 +25,7 @@ class Variant:
 def all_variants(only: list[str] | None = None) -> list[Variant]:
     """Of all families, or of those named (families or checkpoints)."""
     found = [Variant(name, band) for name in registry.BASELINES for band in ANY_RATIO if not only or name in only]
-    for card in registry.cards():
+    for card in registry.networks():
         if only and card.family not in only and card.name not in only:
             continue
         bands = [Band(rate, rate / (2 * card.ratio)) for rate in card.sample_rates] if card.ratio else ANY_RATIO

@@ -101,4 +101,4 @@ class AudioUnet(WaveformNetwork):
             raised = unfold_time(F.relu(self.dropout(layer(hidden))), 2)
             hidden = torch.cat([raised, shortcuts.pop()], dim=1)
         residual: Tensor = unfold_time(self.head(hidden), 2)
-        return x + residual
+        return residual

@@ -96,7 +96,7 @@ class Demucs(WaveformNetwork):
             hidden = layer(hidden + shortcuts.pop())
             hidden = F.relu(hidden) if index + 1 < self.config.depth else hidden
         residual: Tensor = hidden
-        return x + residual
+        return residual
 
 
 class _Encoder(nn.Sequential):

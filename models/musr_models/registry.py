@@ -97,6 +97,15 @@ def load(name: str | Path, band: Band) -> Network:
     raise ModelError(_no_variant(name, found, band))
 
 
+def find(name: str | Path) -> Card:
+    """The one card of that name or path; raises `ModelError` where there is none, or several."""
+    found = variants(name)
+    if len(found) != 1:
+        known = ", ".join(card.name for card in found) or "no weights at all"
+        raise ModelError(f"'{name}' is {known}: name one checkpoint, or the folder of one")
+    return found[0]
+
+
 def load_card(card: Card) -> Any:
     """What a card describes, on the CPU, ready to run: one copy per process, until training writes the file anew."""
     return _load_cached(card.weights, _changed_at(card))

@@ -73,7 +73,7 @@ class ResGan(WaveformNetwork):
         for up in self.up:
             hidden = up(hidden) + shortcuts.pop()
         residual: Tensor = self.head(F.leaky_relu(hidden))
-        return x + residual
+        return residual
 
 
 def _units(channels: int, dilations: tuple[int, ...]) -> list[ResidualUnit]:

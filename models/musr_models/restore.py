@@ -33,7 +33,7 @@ from musr_models.transforms import Stft, power
 HOP_S = 512 / 44100
 """Distance of frames, about; a frame is four times as long."""
 
-TOP_HZ = (19500.0, 20000.0)
+TOP_HZ = (19000.0, 19700.0)
 """Between these the new band ends: hardly any music to learn from reaches further, and nobody hears it."""
 
 LARGEST_FACTOR = 23

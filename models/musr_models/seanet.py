@@ -75,7 +75,7 @@ class Seanet(WaveformNetwork):
         for up in self.up:
             hidden = up(hidden) + shortcuts.pop()
         residual: Tensor = self.head(F.elu(hidden))
-        return x + residual
+        return residual
 
 
 class _Down(nn.Sequential):

@@ -70,7 +70,7 @@ class WaveformNetwork(Network):
 
     @abstractmethod
     def body(self, x: Tensor) -> Tensor:
-        """Signals of level 1, [B, 1, 1, T] in channels-last order, T a multiple of `grid` → the same shape."""
+        """What signals of level 1 lack: [B, 1, 1, T], channels last, T a multiple of `grid` → the same shape."""
 
     def prepare(self, x: Tensor, band: Band, first: int) -> Tensor:
         """What the body is given of the band-limited signal [B, 1, T]; see `Network.forward`."""
@@ -93,7 +93,8 @@ class WaveformNetwork(Network):
         flat = F.pad(x.reshape(-1, 1, samples), (0, -samples % self.align(band)))
         flat = self.prepare(flat, band, first)
         level = local_level(flat)
-        y = self.body((flat / level)[:, :, None])[:, :, 0].float() * level
+        missing = self.body((flat / level)[:, :, None])[:, :, 0].float()
+        y = flat + missing * level
         return y[..., :samples].reshape(x.shape)
 
 

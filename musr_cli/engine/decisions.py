@@ -20,8 +20,8 @@ WORK_RATES = (48000, 44100)
 DEFAULT_RATE = 44100
 """Least output rate in Hz of networks that can do any."""
 
-AUDIBLE_HZ = 20000.0
-"""A band that reaches up to here is complete: there is nothing above that anybody could miss."""
+AUDIBLE_HZ = 19000.0
+"""A band that reaches up to here is complete: hardly anybody hears what is above, and no network makes much of it."""
 
 LOWEST_EDGE_HZ = 1000.0
 """A measured edge below this is no band edge but a signal with little in it: a tone, a hum, a constant."""

@@ -181,7 +181,8 @@ class Enhancer:
     def _leave(self, measured: BandEdge, rates: Rates, preview: Iterable[Block], warnings: list[str]) -> Job:
         reach_hz = rates.input / 2 if measured.full_band else measured.cutoff_hz
         what = "only resampled" if rates.is_upsampling else "left untouched"
-        reason = f"{what}: its band reaches {reach_hz:.0f} Hz, nothing is missing"
+        # hiss above the edge of an old transfer passes for music
+        reason = f"{what}: its band reaches {reach_hz:.0f} Hz, nothing is missing (--cutoff HZ says otherwise)"
         return Job(rates.output, self._summary(measured, rates, warnings), reason, rates, None, None, preview)
 
     def _summary(self, measured: BandEdge, rates: Rates, warnings: list[str]) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class Recipe:
         steps: optimiser steps; the learning rate reaches 0 there.
         seed: of everything random.
         network: fields of the architecture's configuration.
-        start_from: name of a checkpoint whose weights to start from; empty for fresh ones.
+        start_from: name or folder of a checkpoint whose weights to start from; empty for fresh ones.
     """
 
     name: str

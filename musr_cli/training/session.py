@@ -22,10 +22,10 @@ from musr_cli.training.recipe import Recipe, recipe_values
 from musr_cli.training.state import State, load_state, new_state, save_state
 from musr_cli.training.statistics import set_statistics
 from musr_cli.training.validation import Curve, LossValidator, Restore, Validator, open_board, validator_for
+from musr_models import registry
 from musr_models.checkpoint import AIDS, Card, build, load_checkpoint, save_checkpoint
 from musr_models.contract import Network
 from musr_models.envelope import EnvelopeConfig, EnvelopeFit
-from musr_models.registry import weights_folder
 
 CHECKPOINT_EVERY_S = 120.0
 STATISTICS_BATCHES = 32
@@ -176,7 +176,8 @@ def _start(session: Session, clips: _Clips) -> State:
 
 def _network(recipe: Recipe) -> nn.Module:
     if recipe.start_from:
-        return load_checkpoint(weights_folder() / f"{recipe.start_from}.toml")
+        # not the copy that everybody shares
+        return load_checkpoint(registry.find(recipe.start_from).weights)
     return build(recipe.architecture, recipe.network)
 
 

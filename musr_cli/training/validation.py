@@ -64,9 +64,14 @@ class Curve:
     note: Callable[[str], None]
     board: Board | None
 
+    @property
+    def label(self) -> str:
+        """The figure's name for people, "LSD-HF"."""
+        return self.figure.upper().replace("_", "-")
+
     def add(self, name: str, step: int, elapsed_s: float, value: float) -> None:
         """Write down and tell one figure."""
-        self.note(f"step {step}: {name} {self.figure} {value:.3f} on held-out clips")
+        self.note(f"step {step}: {name} {self.label} {value:.3f} on held-out clips")
         path = self.folder / "validation.csv"
         is_new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as stream:

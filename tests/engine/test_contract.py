@@ -38,9 +38,10 @@ class Variant:
 
 def variants() -> list[Variant]:
     found = [Variant(name, band) for name in registry.BASELINES for band in ANY_RATIO]
-    for card in registry.cards():
+    for card in registry.networks():
         rate = card.sample_rates[0] if card.sample_rates else 0
-        bands = (Band(rate, rate / (2 * card.ratio)),) if card.ratio else ANY_RATIO
+        bands = tuple(Band(rate, cutoff_hz) for cutoff_hz in card.cutoffs_hz) or ANY_RATIO
+        bands = (Band(rate, rate / (2 * card.ratio)),) if card.ratio else bands
         found += [Variant(card.name, band) for band in bands]
     return found
 

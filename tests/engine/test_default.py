@@ -43,7 +43,8 @@ def test_a_noise_floor_does_not_grow(level: float, rate: int) -> None:
     y, made = enhance(noise.astype(np.float32), rate)
     below = density_db(y[0], made, 0.5 * rate / 2, 0.9 * rate / 2)
     for start in np.arange(1.1 * rate / 2, 19000, 2000):
-        assert density_db(y[0], made, start, start + 2000) < below
+        # white noise goes on at the level that it has, and no louder than one can tell
+        assert density_db(y[0], made, start, start + 2000) < below + 0.5
 
 
 def test_a_tone_gets_no_company() -> None:
