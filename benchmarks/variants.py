@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from musr_models import registry
+from musr_models.checkpoint import Card
 from musr_models.contract import Band
 
 ANY_RATIO = (Band(16000, 4000.0), Band(44100, 11025.0), Band(44100, 9733.0))
@@ -28,6 +30,11 @@ def all_variants(only: list[str] | None = None) -> list[Variant]:
     for card in registry.networks():
         if only and card.family not in only and card.name not in only:
             continue
-        bands = [Band(rate, rate / (2 * card.ratio)) for rate in card.sample_rates] if card.ratio else ANY_RATIO
+        bands = [Band(rate, rate / (2 * card.ratio)) for rate in card.sample_rates] if card.ratio else _any(card)
         found += [Variant(card.name, band) for band in bands]
     return found
+
+
+def _any(card: Card) -> Sequence[Band]:
+    """Bands for a network of any edge, or of any within limits."""
+    return [Band(rate, hz) for rate in card.sample_rates for hz in card.cutoffs_hz] or ANY_RATIO
