@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -81,7 +83,13 @@ class WaveformObjective(SignalTerms):
         band = Band(self.sample_rate, self.sample_rate / 2 / ratio if ratio else float(batch.cutoff_hz.max()))
         with self.autocast(batch.low):
             made = self.network(batch.low[:, None], band)[:, 0]
-        return self.compare(made, batch)
+        compared = self.compare(made, batch)
+        if not self.weights.resynthesis:
+            return compared
+        (estimate,), (full,) = compared.fake, compared.real
+        cutoff_hz = torch.full_like(batch.cutoff_hz, band.cutoff_hz) if ratio else batch.cutoff_hz
+        spectra = self.spectra(estimate, replace(batch, full=full), cutoff_hz)
+        return replace(compared, terms=compared.terms | self.resynthesis(spectra))
 
 
 class VocoderObjective(SignalTerms):

@@ -141,6 +141,16 @@ def test_one_batch_is_learnt_by_heart(architecture: str, recipe: Recipe, cache: 
     assert seen[-1].audio_s_per_s > 0
 
 
+@pytest.mark.parametrize("architecture", KINDS)
+def test_every_weight_of_a_recipe_has_its_term(architecture: str, recipe: Recipe, cache: ClipCache) -> None:
+    own = of_architecture(recipe, architecture)
+    if architecture in {"audio-unet", "seanet", "demucs", "resgan"}:
+        own = dataclasses.replace(own, loss=LossRecipe(0.0, 1.0, wave=1.0, multi_wave=1.0, multi_stft=1.0, frames=1.0))
+    terms = objective_for(fresh(own, cache).network, own, bf16=False)(make_batch(cache, cache.clips, own, 0, 2)).terms
+    asked = {name for name, weight in dataclasses.asdict(own.loss).items() if isinstance(weight, float) and weight}
+    assert set(terms) == (asked if architecture != "features" else {"contrast"})
+
+
 def test_statistics_standardise(recipe: Recipe, cache: ClipCache) -> None:
     network = fresh(recipe, cache).network
     assert isinstance(network, LogPowerNetwork)
