@@ -23,6 +23,7 @@ from clips import Clip, find_clips, for_each
 from musr_cli import degrade
 from musr_cli.audio.resampling import resample
 from musr_cli.degrade import FAMILIES, RESAMPLE, Degradation
+from musr_cli.dsp.filters import IIR_FAMILIES
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import evaluate
 from musr_models import registry
@@ -82,7 +83,7 @@ def _restore(
 ) -> Iterator[Row]:
     audio, own_rate = clip.read(seconds)
     ref = resample(audio, own_rate, RATE)
-    how = Degradation(family, cutoff_hz, 8 if family in FAMILIES[:5] else None)
+    how = Degradation(family, cutoff_hz, 8 if family in IIR_FAMILIES else None)
     low = degrade.apply(ref, RATE, how)
     for model in models:
         if model == "input":

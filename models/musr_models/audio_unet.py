@@ -18,8 +18,9 @@ _SLOPE = 0.2
 
 @dataclass(frozen=True)
 class AudioUnetConfig(WaveformConfig):
-    """Sizes; the defaults are those of Kuleshov et al. for four blocks, 56.4 M parameters (Zhang et al., table 1: 56
-    M).
+    """Sizes; the defaults are those of Kuleshov et al. for four blocks.
+
+    They have 56.4 M parameters (Zhang et al., table 1: 56 M).
 
     Attributes:
         widths: channels of the down-sampling blocks, from the first on; up-sampling blocks mirror them. Block b has

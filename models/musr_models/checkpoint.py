@@ -63,8 +63,7 @@ class Card:
         config: fields of the configuration dataclass.
         sample_rates: output rates in Hz; empty for any.
         ratio: super-resolution factor it was trained for; None for any.
-        cutoffs_hz: lowest and highest band edge in Hz that it was trained for; empty where `ratio` or nothing limits
-            it.
+        cutoffs_hz: lowest and highest band edge in Hz that it was trained for; empty where they do not limit it.
         description: one sentence for people.
         training: data, licences, degradation, recipe, steps, seed.
         metrics: measured figures and the command that printed them.

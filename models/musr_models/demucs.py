@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musr_models.waveform import TimeConv, TransposedConv, WaveformConfig, WaveformNetwork
+from musr_models.waveform import TimeConv, TransposedConv, WaveformConfig, WaveformNetwork, step_sizes
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class Demucs(WaveformNetwork):
     @property
     def _scales(self) -> list[int]:
         """Samples that a step takes at every depth."""
-        return [math.prod([self.config.stride] * level) for level in range(self.config.depth + 1)]
+        return step_sizes(self.config.stride, self.config.depth)
 
     @property
     def reach(self) -> int:

@@ -106,6 +106,12 @@ def find(name: str | Path) -> Card:
     return found[0]
 
 
+def find_aid(architecture: str, sample_rate: int) -> Card | None:
+    """The shipped vocoder or encoder for a rate in Hz; see `checkpoint.AIDS`."""
+    fitting = (card for card in cards() if card.architecture == architecture and sample_rate in card.sample_rates)
+    return next(fitting, None)
+
+
 def load_card(card: Card) -> Any:
     """What a card describes, on the CPU, ready to run: one copy per process, until training writes the file anew."""
     return _load_cached(card.weights, _changed_at(card))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musr_models.waveform import ResidualUnit, TimeConv, TransposedConv, WaveformConfig, WaveformNetwork
+from musr_models.waveform import (
+    ResidualUnit,
+    TimeConv,
+    TransposedConv,
+    WaveformConfig,
+    WaveformNetwork,
+    step_sizes,
+    through_bottleneck,
+)
 
 _KERNEL = 9
 
@@ -53,7 +60,7 @@ class ResGan(WaveformNetwork):
     @property
     def _scales(self) -> list[int]:
         """Samples that a step takes after each of the blocks on the way down."""
-        return [math.prod([self.config.stride] * level) for level in range(1, len(self.config.widths) + 1)]
+        return step_sizes(self.config.stride, len(self.config.widths))[1:]
 
     @property
     def reach(self) -> int:
@@ -64,14 +71,7 @@ class ResGan(WaveformNetwork):
 
     def body(self, x: Tensor) -> Tensor:
         """See `WaveformNetwork.body`."""
-        hidden = self.inp(x)
-        shortcuts = []
-        for down in self.down:
-            shortcuts.append(hidden)
-            hidden = down(hidden)
-        hidden = self.bottleneck(hidden)
-        for up in self.up:
-            hidden = up(hidden) + shortcuts.pop()
+        hidden = through_bottleneck(self.inp(x), self.down, self.bottleneck, self.up)
         residual: Tensor = self.head(F.leaky_relu(hidden))
         return residual
 

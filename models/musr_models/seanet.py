@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musr_models.waveform import ResidualUnit, TimeConv, TransposedConv, WaveformConfig, WaveformNetwork
+from musr_models.waveform import (
+    ResidualUnit,
+    TimeConv,
+    TransposedConv,
+    WaveformConfig,
+    WaveformNetwork,
+    through_bottleneck,
+)
 
 _KERNEL = 7
 
@@ -66,14 +73,7 @@ class Seanet(WaveformNetwork):
 
     def body(self, x: Tensor) -> Tensor:
         """See `WaveformNetwork.body`."""
-        hidden = self.inp(x)
-        shortcuts = []
-        for down in self.down:
-            shortcuts.append(hidden)
-            hidden = down(hidden)
-        hidden = self.middle(hidden)
-        for up in self.up:
-            hidden = up(hidden) + shortcuts.pop()
+        hidden = through_bottleneck(self.inp(x), self.down, self.middle, self.up)
         residual: Tensor = self.head(F.elu(hidden))
         return residual
 

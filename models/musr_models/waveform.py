@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -109,17 +110,14 @@ def local_level(x: Tensor) -> Tensor:
 class TimeConv(nn.Conv2d):
     """Convolution along time of [B, C, 1, T] that keeps T (or divides it by the stride)."""
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, dilation: int = 1, groups: int = 1
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, stride: int = 1, dilation: int = 1) -> None:
         super().__init__(
             in_channels,
             out_channels,
             (1, kernel),
             stride=(1, stride),
-            padding=(0, (dilation * (kernel - 1) + 1 - stride + 1) // 2),
+            padding=(0, (dilation * (kernel - 1) - stride + 2) // 2),
             dilation=(1, dilation),
-            groups=groups,
         )
 
 
@@ -156,15 +154,25 @@ class TransposedConv(nn.Module):
         return made[..., self.stride // 2 : self.stride // 2 + self.stride * x.shape[-1]]
 
 
+def through_bottleneck(x: Tensor, down: Iterable[nn.Module], middle: nn.Module, up: Iterable[nn.Module]) -> Tensor:
+    """Blocks down, a bottleneck, as many blocks up; what went into the one is added to what its mirror image made."""
+    shortcuts = []
+    for block in down:
+        shortcuts.append(x)
+        x = block(x)
+    x = middle(x)
+    for block in up:
+        x = block(x) + shortcuts.pop()
+    return x
+
+
+def step_sizes(stride: int, depth: int) -> list[int]:
+    """Samples that a step takes after 0, 1, … `depth` layers of that stride."""
+    return [math.prod([stride] * level) for level in range(depth + 1)]
+
+
 def unfold_time(x: Tensor, factor: int) -> Tensor:
     """One-dimensional subpixel shuffle [B, factor · C, 1, T] → [B, C, 1, factor · T] (Shi et al. 2016); a mere view."""
     batch, channels, _, steps = x.shape
     flat = x.permute(0, 2, 3, 1).reshape(batch, 1, factor * steps, channels // factor)
-    return flat.permute(0, 3, 1, 2)
-
-
-def fold_time(x: Tensor, factor: int) -> Tensor:
-    """The inverse of `unfold_time`: [B, C, 1, factor · T] → [B, factor · C, 1, T]."""
-    batch, channels, _, steps = x.shape
-    flat = x.permute(0, 2, 3, 1).reshape(batch, 1, steps // factor, channels * factor)
     return flat.permute(0, 3, 1, 2)

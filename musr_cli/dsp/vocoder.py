@@ -67,8 +67,8 @@ def _in_transform(magnitude: Tensor, observed: Observed, stft: Stft) -> Tensor:
 
 
 def _vocoder(sample_rate: int) -> TfGan:
-    for card in registry.cards():
-        if card.architecture == ARCHITECTURE and sample_rate in card.sample_rates:
-            vocoder: TfGan = registry.load_card(card)
-            return vocoder
-    raise ModelError(f"no vocoder for {sample_rate} Hz; reinstall musr, or use another --phase")
+    card = registry.find_aid(ARCHITECTURE, sample_rate)
+    if card is None:
+        raise ModelError(f"no vocoder for {sample_rate} Hz; reinstall musr, or use another --phase")
+    vocoder: TfGan = registry.load_card(card)
+    return vocoder

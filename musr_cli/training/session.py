@@ -21,9 +21,9 @@ from musr_cli.training.loop import Limits, Report, train
 from musr_cli.training.recipe import Recipe, recipe_values
 from musr_cli.training.state import State, load_state, new_state, save_state
 from musr_cli.training.statistics import set_statistics
-from musr_cli.training.validation import Curve, LossValidator, Restore, Validator, open_board, validator_for
+from musr_cli.training.validation import Curve, LossValidator, Restore, Validator, figure_of, open_board, validator_for
 from musr_models import registry
-from musr_models.checkpoint import AIDS, Card, build, load_checkpoint, save_checkpoint
+from musr_models.checkpoint import Card, build, load_checkpoint, save_checkpoint
 from musr_models.contract import Network
 from musr_models.envelope import EnvelopeConfig, EnvelopeFit
 
@@ -139,8 +139,7 @@ def _validator(session: Session, clips: _Clips) -> Validator | LossValidator:
     """A validator, and the folder it writes to; a fresh run notes its recipe and measures the baselines."""
     folder = session.state_folder
     folder.mkdir(parents=True, exist_ok=True)
-    figure = "loss" if session.recipe.architecture in AIDS else "lsd_hf"
-    curve = Curve(folder, figure, session.note, open_board(folder / "tensorboard"))
+    curve = Curve(folder, figure_of(session.recipe), session.note, open_board(folder / "tensorboard"))
     validator = validator_for(session.recipe, clips.cache, clips.held_out, curve, session.restore)
     if not session.resume:
         (folder / "recipe.toml").write_text(tomli_w.dumps(recipe_values(session.recipe)), encoding="utf-8")
@@ -236,7 +235,6 @@ class _Keeper:
 
 
 def _describe(recipe: Recipe, clips: _Clips, network: nn.Module, figures: dict[str, Any], value: float) -> Card:
-    figure = "held_out_loss" if recipe.architecture in AIDS else "held_out_lsd_hf"
     return Card(
         name=recipe.name,
         family=recipe.family,
@@ -252,7 +250,7 @@ def _describe(recipe: Recipe, clips: _Clips, network: nn.Module, figures: dict[s
             "parameters": _size(network),
             **figures,
         },
-        metrics={} if math.isnan(value) else {figure: round(value, 3)},
+        metrics={} if math.isnan(value) else {f"held_out_{figure_of(recipe)}": round(value, 3)},
         **_limits(recipe, network),
     )
 

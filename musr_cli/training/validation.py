@@ -166,6 +166,11 @@ class Validator:
         return lsd_a(full, restored, rate, nominal_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ))
 
 
+def figure_of(recipe: Recipe) -> str:
+    """What validation measures: "lsd_hf", or "loss" of what restores nothing."""
+    return "loss" if recipe.architecture in AIDS else "lsd_hf"
+
+
 def validator_for(
     recipe: Recipe, cache: ClipCache, clips: Sequence[Clip], curve: Curve, restore: Restore
 ) -> Validator | LossValidator:

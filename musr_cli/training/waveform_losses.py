@@ -131,10 +131,10 @@ def multi_wave(estimate: Tensor, full: Tensor) -> Tensor:
 
 
 def multi_stft(estimate: Tensor, full: Tensor) -> Tensor:
-    """Spectral convergence and L1 distance of log magnitudes of [B, T], mean over `STFTS` (Yamamoto et al. 2020, eq.
-    4-6).
+    """Spectral convergence and L1 distance of log magnitudes of [B, T], mean over `STFTS`.
 
-    Convergence is taken for each example, so that it does not depend on what else is in the batch.
+    Yamamoto et al. 2020, eq. 4 to 6. Convergence is taken for each example, so that it does not depend on what else is
+    in the batch.
     """
     distances = []
     for stft in STFTS:
@@ -171,10 +171,8 @@ def _slope(x: Tensor, length: int, hop: int) -> Tensor:
 
 def _feature_encoder(sample_rate: int) -> Features:
     """The shipped encoder, frozen."""
-    for card in registry.cards():
-        if card.architecture == "features" and sample_rate in card.sample_rates:
-            encoder: Features = registry.load_card(card)
-            return encoder.requires_grad_(False)
-    raise MusrError(
-        f"no feature encoder for {sample_rate} Hz: set loss.perceptual to 0, or train one ('musr train features')"
-    )
+    card = registry.find_aid("features", sample_rate)
+    if card is None:
+        raise MusrError(f"no feature encoder for {sample_rate} Hz: set loss.perceptual to 0 in the recipe")
+    encoder: Features = registry.load_card(card)
+    return encoder.requires_grad_(False)

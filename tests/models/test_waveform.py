@@ -15,7 +15,7 @@ from musr_models.demucs import WindowedLstm
 from musr_models.mel import mel_filters
 from musr_models.tfgan import TfGan, TfGanConfig
 from musr_models.transforms import Stft
-from musr_models.waveform import LEVEL_BLOCK, TimeConv, TransposedConv, WaveformNetwork, fold_time, unfold_time
+from musr_models.waveform import LEVEL_BLOCK, TimeConv, TransposedConv, WaveformNetwork, unfold_time
 
 RATE = 16000
 EDGE = Band(RATE, 4000.0)
@@ -107,6 +107,14 @@ def test_spline_input_is_a_spline() -> None:
     x = torch.sin(2 * torch.pi * 500 / RATE * torch.arange(4096.0))[None, None]
     y = network(x, EDGE)
     torch.testing.assert_close(y[..., 200:-200], x[..., 200:-200], rtol=0, atol=2e-3)
+
+
+def fold_time(x: Tensor, factor: int) -> Tensor:
+    """[B, C, 1, factor · T] → [B, factor · C, 1, T]: neighbours in time become channels of one step."""
+    batch, channels, _, steps = x.shape
+    return (
+        x.reshape(batch, channels, steps // factor, factor).permute(0, 3, 1, 2).reshape(batch, -1, 1, steps // factor)
+    )
 
 
 def test_folding_time_is_undone_by_unfolding() -> None:
