@@ -15,9 +15,8 @@ import argparse
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +27,13 @@ from musr_cli.audio.resampling import resample
 from musr_cli.degrade import RESAMPLE, Degradation
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.errors import UnavailableError
+from opinion import visqol
 from quality import by_source, interval, score
 
 MODELS = ("sinc", "sbr", "envelope", "gan", "restore")
 EDGES = (3500, 4000, 7500, 8000, 11025)
 PAIRS = {3500: "3500 and 4000 Hz", 4000: "3500 and 4000 Hz", 7500: "7500 and 8000 Hz", 8000: "7500 and 8000 Hz"}
 RATE = 44100
-VISQOL_RATE = 48000
 HF, WHOLE, VISQOL = "lsd_a_hf_19k", "lsd_a", "visqol"
 WORST = 0.1
 
@@ -97,24 +96,9 @@ def measure(clip: Clip, models: Sequence[str], tasks: Sequence[Task], seconds: f
                 continue
             values = score(ref, restored, plain, RATE, task.edge_hz)
             if with_visqol:
-                values[VISQOL] = visqol(ref, restored)
+                values[VISQOL] = visqol(ref, restored, RATE)
             rows.append(Row(task, model, clip, values))
     return rows
-
-
-def visqol(ref: NDArray[np.float32], restored: NDArray[np.float32]) -> float:
-    """Mean opinion score, 1 to 4.73, that ViSQOL expects of the middle of the channels."""
-    signals = (resample(x.mean(axis=0, keepdims=True), RATE, VISQOL_RATE)[0].astype(float) for x in (ref, restored))
-    return float(_visqol().measure_from_arrays(*signals, VISQOL_RATE).moslqo)
-
-
-@lru_cache(maxsize=1)
-def _visqol() -> Any:
-    from visqol import VisqolApi
-
-    api = VisqolApi()
-    api.create(mode="audio")
-    return api
 
 
 def print_tables(rows: Sequence[Row], models: Sequence[str]) -> None:

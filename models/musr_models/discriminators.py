@@ -101,7 +101,7 @@ class WaveformDiscriminator(Discriminator):
         shuffle: most samples by which phase shuffle moves a map.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256), shuffle: int = 2) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 128), shuffle: int = 2) -> None:
         super().__init__()
         self.layers = nn.ModuleList(TimeConv(*pair, 25, stride=4) for pair in pairwise((1, *widths)))
         self.head = TimeConv(widths[-1], 1, 1)

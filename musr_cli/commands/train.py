@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,9 @@ def train(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="DIR", help="Default: runs/NAME.")] = None,
     minutes: Annotated[float | None, typer.Option("--minutes", min=0.01, help="Stop, annealed, after so long.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Stop after so many steps.")] = None,
+    start_from: Annotated[
+        str | None, typer.Option("--start-from", metavar="NAME|DIR", help="Begin with these weights, not fresh ones.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
     cache_dir: Annotated[Path | None, typer.Option("--cache-dir", metavar="DIR", help="For decoded music.")] = None,
     device: options.Device = "auto",
@@ -58,6 +62,7 @@ def train(
 
     torch.set_flush_denormal(True)
     chosen = read_recipe(recipe or _recipe_name(model, ratio, rate))
+    chosen = replace(chosen, start_from=start_from or chosen.start_from)
     where = pick_device(device)
     session = Session(
         recipe=chosen,

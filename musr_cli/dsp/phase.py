@@ -4,7 +4,7 @@ Every source takes magnitudes of the bins from `Observed.low` up and returns the
 at a frame depends on that frame (and on `context` samples around it), never on where a chunk begins; channels share
 every random number, so that a source panned anywhere stays where it is.
 
-A new source is one class here or in a file of its own, and one entry in `PHASES`.
+A new source is one class here or in a file of its own, and one entry in `phases.PHASES`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ from torch import Tensor
 
 from musr_models.contract import Band
 from musr_models.transforms import Stft, power
-
-NATIVE = "native"
-"""The name for "the network brings its own phase": waveform and complex networks."""
 
 FLOOR_DB = -90.0
 """Level, against the strongest bin of the frame, below which a bin is round-off and its phase means nothing."""
@@ -215,16 +212,6 @@ class GriffinLim(PhaseSource):
             signal = stft.synthesise(torch.cat([known, missing], dim=-2), samples)
             missing = magnitude * unit_phasors(stft.analyse(signal)[..., observed.low :, :])
         return missing
-
-
-PHASES: dict[str, PhaseSource] = {
-    "flip": Flip(),
-    "flip-conjugate": FlipConjugate(),
-    "band-limited": BandLimited(),
-    "random": Random(),
-    "griffin-lim": GriffinLim(),
-}
-"""Every phase source by the name that `--phase` takes; "native" is the network's own and needs none."""
 
 
 def unit_phasors(spectrum: Tensor) -> Tensor:

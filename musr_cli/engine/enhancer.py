@@ -21,7 +21,8 @@ from musr_cli.audio.formats import AudioInfo
 from musr_cli.audio.reading import BLOCK_FRAMES, AudioSource
 from musr_cli.dsp.band_edge import BandEdge, EdgeDetector
 from musr_cli.dsp.blend import Blender
-from musr_cli.dsp.phase import NATIVE, PHASES, PhaseSource
+from musr_cli.dsp.phase import PhaseSource
+from musr_cli.dsp.phases import NATIVE, PHASES
 from musr_cli.engine.decisions import Choice, Edge, Rates, choose_edge, choose_network, choose_rates, find_edge
 from musr_cli.engine.device import pick_device, use_bf16
 from musr_cli.engine.highband import Arithmetic, HighBand, foreign_transform

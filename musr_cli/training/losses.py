@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from musr_cli.dsp.phase import PHASES, Observed
+from musr_cli.dsp.phase import Observed
+from musr_cli.dsp.phases import PHASES
 from musr_cli.training.data import Batch
 from musr_cli.training.recipe import LossRecipe
 from musr_models.blocks import LogPowerNetwork

@@ -152,6 +152,8 @@ class Recipe:
         seed: of everything random.
         network: fields of the architecture's configuration.
         start_from: name or folder of a checkpoint whose weights to start from; empty for fresh ones.
+        keep: which checkpoint becomes the result, "best" by validation or "last". Validation measures LSD-HF, which a
+            loss on the waveform makes worse the longer it teaches.
     """
 
     name: str
@@ -163,6 +165,7 @@ class Recipe:
     steps: int = 10_000
     seed: int = 0
     start_from: str = ""
+    keep: str = "best"
     network: dict[str, Any] = field(default_factory=dict)
     degradation: DegradationRecipe = field(default_factory=DegradationRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)

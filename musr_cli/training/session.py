@@ -174,10 +174,16 @@ def _start(session: Session, clips: _Clips) -> State:
 
 
 def _network(recipe: Recipe) -> nn.Module:
-    if recipe.start_from:
-        # not the copy that everybody shares
-        return load_checkpoint(registry.find(recipe.start_from).weights)
-    return build(recipe.architecture, recipe.network)
+    fresh = build(recipe.architecture, recipe.network)
+    if not recipe.start_from:
+        return fresh
+    # not the copy that everybody shares
+    trained = load_checkpoint(registry.find(recipe.start_from).weights)
+    if type(trained) is not type(fresh) or trained.config != fresh.config:
+        raise UsageError(
+            f"{recipe.start_from}: another network than that of recipe '{recipe.name}'; start from one of its own"
+        )
+    return trained
 
 
 class _Keeper:
@@ -207,7 +213,7 @@ class _Keeper:
             self._keep()
 
     def finish(self) -> Card:
-        """Save what the last steps brought; returns the card of the best checkpoint."""
+        """Save what the last steps brought; returns the card of the checkpoint that was kept."""
         if self.state.step != self.kept_step:
             self._keep()
         return self.card
@@ -218,7 +224,7 @@ class _Keeper:
             latest = save_checkpoint(self.session.state_folder / "latest", self.state.average, self._card(math.nan))
             where = str(latest.weights.parent)
             lsd = self.validator.measure(where, latest.name, self.state.step, self.state.elapsed_s)
-            if not lsd > self.state.best:
+            if self.session.recipe.keep == "last" or not lsd > self.state.best:
                 self.state.best = min(lsd, self.state.best)
                 self.card = save_checkpoint(self.session.out, self.state.average, self._card(lsd))
             save_state(self.session.state_folder, self.state, self.session.recipe)

@@ -33,6 +33,7 @@ FRAMES = ((240, 80), (480, 160), (960, 320))
 
 TEMPERATURE = 0.1
 
+_FAINTEST = 1e-6  # power of a missing band, relative to the whole, below which no discriminator is to judge it
 _TINY = 1e-8
 
 
@@ -73,7 +74,11 @@ class SignalTerms(Objective):
 
 
 class WaveformObjective(SignalTerms):
-    """A waveform network: what it makes of the band-limited signals, compared before any blending."""
+    """A waveform network: what it makes of the band-limited signals, compared before any blending.
+
+    A discriminator is shown what was added to them, at one loudness: of the whole signal, the missing band is a
+    hundredth or less, and the given one is the same in both.
+    """
 
     network: WaveformNetwork
 
@@ -84,12 +89,15 @@ class WaveformObjective(SignalTerms):
         with self.autocast(batch.low):
             made = self.network(batch.low[:, None], band)[:, 0]
         compared = self.compare(made, batch)
-        if not self.weights.resynthesis:
-            return compared
-        (estimate,), (full,) = compared.fake, compared.real
-        cutoff_hz = torch.full_like(batch.cutoff_hz, band.cutoff_hz) if ratio else batch.cutoff_hz
-        spectra = self.spectra(estimate, replace(batch, full=full), cutoff_hz)
-        return replace(compared, terms=compared.terms | self.resynthesis(spectra))
+        added, missing = made - batch.low, batch.full - batch.low
+        own, whole = (x.square().mean(dim=-1, keepdim=True) for x in (missing, batch.full))
+        gain = (own + _FAINTEST * whole + _TINY).rsqrt()
+        terms = compared.terms
+        if self.weights.resynthesis:
+            (estimate,), (full,) = compared.fake, compared.real
+            cutoff_hz = torch.full_like(batch.cutoff_hz, band.cutoff_hz) if ratio else batch.cutoff_hz
+            terms |= self.resynthesis(self.spectra(estimate, replace(batch, full=full), cutoff_hz))
+        return Estimate(terms, [gain * added], [gain * missing])
 
 
 class VocoderObjective(SignalTerms):

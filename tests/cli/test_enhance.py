@@ -154,7 +154,7 @@ def test_json_and_audio_do_not_share_stdout(low: Path) -> None:
 
 
 def test_the_help_names_every_phase() -> None:
-    from musr_cli.dsp.phase import NATIVE, PHASES
+    from musr_cli.dsp.phases import NATIVE, PHASES
 
     told = " ".join(CliRunner().invoke(app, ["enhance", "-h"]).stdout.replace("│", " ").split())
     for name in (NATIVE, *PHASES):

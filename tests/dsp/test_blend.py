@@ -13,7 +13,8 @@ from torch import Tensor
 from musr_cli.degrade import Degradation, apply
 from musr_cli.degrade.degradation import edge
 from musr_cli.dsp.blend import Blender
-from musr_cli.dsp.phase import PHASES, Observed
+from musr_cli.dsp.phase import Observed
+from musr_cli.dsp.phases import PHASES
 from musr_cli.dsp.windows import fade_in
 from musr_models.contract import Band
 from musr_models.transforms import Stft

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from musr_cli.dsp.phase import PHASES, Flip, GriffinLim, Native, Observed, Random
+from musr_cli.dsp.phase import Flip, GriffinLim, Native, Observed, Random
+from musr_cli.dsp.phases import PHASES
 from musr_models.contract import Band
 from musr_models.transforms import Stft
 

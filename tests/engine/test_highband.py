@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 
 from musr_cli.dsp.blend import Blender
-from musr_cli.dsp.phase import PHASES, GriffinLim, PhaseSource
+from musr_cli.dsp.phase import GriffinLim, PhaseSource
+from musr_cli.dsp.phases import PHASES
 from musr_cli.engine.highband import CHANNELS_AT_ONCE, HighBand
 from musr_cli.engine.planner import plan
 from musr_cli.engine.stream import Block, overlap_add

@@ -283,13 +283,14 @@ def test_a_critic_is_clipped_and_taught_more_often(recipe: Recipe, cache: ClipCa
 
 
 def test_gradient_penalty_levels_the_critics_slope(recipe: Recipe, cache: ClipCache) -> None:
-    recipe = wgan(recipe, gradient_penalty=10.0)
+    # so heavy because the slope settles above 1 by the distance of the signals, over twice the penalty
+    recipe = wgan(recipe, gradient_penalty=1000.0)
     state = fresh(recipe, cache)
     adversary = Adversary.of(state, recipe.loss, Processes(), bf16=False)
     assert adversary is not None
     estimate = objective_for(state.network, recipe, bf16=False)(make_batch(cache, cache.clips, recipe, 0, 2))
     before = adversary._slope_error(estimate).item()
-    for _ in range(30):
+    for _ in range(40):
         adversary.step(estimate)
     assert adversary._slope_error(estimate).item() < 0.5 * before
 
@@ -315,7 +316,8 @@ def test_favoured_clips_give_their_share_of_crops(recipe: Recipe, cache: ClipCac
 
 
 def test_log_spectra_measure_distance_and_spread(cache: ClipCache) -> None:
-    full = torch.from_numpy(cache.crop(cache.clips[0], 0, RATE))
+    music = torch.from_numpy(cache.crop(cache.clips[0], 0, RATE))
+    full = music + 1e-3 * torch.randn(music.shape, generator=torch.Generator().manual_seed(0))
     cutoff_hz = torch.tensor([3000.0, 4000.0])
     batch = Batch(full, full, cutoff_hz, torch.full((2,), 8000.0))
     stft = Stft(744, 372)
