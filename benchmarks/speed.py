@@ -4,7 +4,8 @@
 
 Every figure is the median of several runs, taken in turn with the others, and stands beside a ratio: absolute times are
 noise on shared machines. Audio is 22.05 kHz stereo restored to 44.1 kHz (16 kHz models are not asked). restore runs
-also beside a network of the shape and size of AP-BWE (`ap_bwe.py`), in both precisions.
+also beside a network of the shape and size of AP-BWE (`ap_bwe.py`), in both precisions, the waveform networks beside
+the same networks as one would write them first (`plain.py`).
 """
 
 from __future__ import annotations
@@ -23,28 +24,35 @@ import numpy as np
 import soundfile as sf
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 import ap_bwe
 from ap_bwe import ApBweShaped
 from clips import find_clips
 from musr_cli.audio.resampling import resample
 from musr_cli.engine.enhancer import Settings, enhance
+from musr_models import registry
+from musr_models.contract import Band, Network
+from plain import plain
 
 MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan", "restore")
 LOW, HIGH = 22050, 44100
+# each at the edge that it was made for
+WAVEFORM = (("seanet", 3000.0), ("audiounet", 3000.0), ("demucs", 3000.0), ("unet", 4000.0), ("wgan", 2000.0))
+WAVEFORM_RATE, WAVEFORM_S = 16000, 20
 BATCH_FILES = 100
 PEER_S, PEER_PIECE_S = 20, 10
 
 
-def long_piece(data: Path, seconds: float) -> NDArray[np.float32]:
-    """Real music of the wanted length at the low rate, [2, T]: clips one after another, repeated where they end."""
+def long_piece(data: Path, seconds: float, sample_rate: int = LOW) -> NDArray[np.float32]:
+    """Real music of the wanted length and rate, [2, T]: clips one after another, repeated where they end."""
     parts: list[NDArray[np.float32]] = []
     for clip in find_clips(data):
         audio, rate = clip.read()
-        parts.append(resample(audio[[0, -1]], rate, LOW))
-        if sum(part.shape[1] for part in parts) >= seconds * LOW:
+        parts.append(resample(audio[[0, -1]], rate, sample_rate))
+        if sum(part.shape[1] for part in parts) >= seconds * sample_rate:
             break
-    return np.resize(np.concatenate(parts, axis=1).T, (round(seconds * LOW), 2)).T.copy()
+    return np.resize(np.concatenate(parts, axis=1).T, (round(seconds * sample_rate), 2)).T.copy()
 
 
 def in_turn(actions: dict[str, Callable[[], object]], runs: int) -> dict[str, float]:
@@ -95,6 +103,37 @@ def beside_ap_bwe(piece: NDArray[np.float32], runs: int) -> None:
         medians = in_turn(actions, runs)
         ratio = medians["peer"] / medians["ours"]
         print(f"| {precision} | {seconds / medians['ours']:.0f} | {seconds / medians['peer']:.1f} | {ratio:.1f} |")
+
+
+def beside_plain(data: Path, models: Sequence[tuple[str, float]], runs: int) -> None:
+    """Waveform networks alone against the same of plain layers, mono at 16 kHz; and through the whole chain."""
+    low = long_piece(data, WAVEFORM_S, WAVEFORM_RATE)[:1]
+    headings = "16 kHz mono", "parameters", "chain, × real time", "fp32", "plain", "ratio", "bf16", "plain", "ratio"
+    print("\n| " + " | ".join(headings) + " |")
+    print("|---" * 9 + "|")
+    for model, cutoff_hz in models:
+        band = Band(WAVEFORM_RATE, cutoff_hz)
+        network = registry.load(model, band)
+        signal = torch.from_numpy(low)[None]
+        actions: dict[str, Callable[[], object]] = {
+            "chain": partial(enhance, low, WAVEFORM_RATE, Settings(model=model, rate=WAVEFORM_RATE, cutoff=cutoff_hz))
+        }
+        for is_bf16 in (False, True):
+            for name, made in (("ours", network), ("plain", plain(network))):
+                actions[f"{name} {is_bf16}"] = partial(_forward, made, signal, band, is_bf16)
+        seconds = in_turn(actions, runs)
+        speed = {name: WAVEFORM_S / value for name, value in seconds.items()}
+        cells = [f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} M", f"{speed['chain']:.0f}"]
+        for is_bf16 in (False, True):
+            ours, theirs = speed[f"ours {is_bf16}"], speed[f"plain {is_bf16}"]
+            cells += [f"{ours:.0f}", f"{theirs:.0f}", f"{ours / theirs:.2f}"]
+        print(f"| {model} | " + " | ".join(cells) + " |")
+
+
+@torch.inference_mode()
+def _forward(network: Network, signal: Tensor, band: Band, is_bf16: bool) -> None:
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+        network(signal, band)
 
 
 def command_line(piece: NDArray[np.float32], file_s: float, runs: int) -> None:
@@ -154,13 +193,19 @@ def main() -> None:
     parser.add_argument("--file-seconds", type=float, default=3.0, help="length of each short file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--parts", default="chain,ap-bwe,waveform,command", help="tables wanted")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     piece = long_piece(options.data, options.seconds)
     print(f"{options.seconds:g} s of stereo, {LOW} → {HIGH} Hz, {options.threads} threads, median of {options.runs}")
-    chain(piece, options.models.split(","), options.runs)
-    beside_ap_bwe(piece[:, : PEER_S * LOW], options.runs)
-    command_line(piece, options.file_seconds, options.runs)
+    parts = {
+        "chain": lambda: chain(piece, options.models.split(","), options.runs),
+        "ap-bwe": lambda: beside_ap_bwe(piece[:, : PEER_S * LOW], options.runs),
+        "waveform": lambda: beside_plain(options.data, WAVEFORM, options.runs),
+        "command": lambda: command_line(piece, options.file_seconds, options.runs),
+    }
+    for name in options.parts.split(","):
+        parts[name]()
 
 
 if __name__ == "__main__":

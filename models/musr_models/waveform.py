@@ -11,6 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -119,6 +120,10 @@ class TimeConv(nn.Conv2d):
             padding=(0, (dilation * (kernel - 1) - stride + 2) // 2),
             dilation=(1, dilation),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, 1, T] → [B, C', 1, T]; nothing is copied but what the first layer made of a single channel."""
+        return super().forward(x.contiguous(memory_format=torch.channels_last))
 
 
 class ResidualUnit(nn.Module):
