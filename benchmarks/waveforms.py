@@ -1,10 +1,11 @@
-"""The waveform networks, alone and in the whole chain, beside the tables of Retzlöff and of Zhang et al. 2024.
+"""The waveform networks, alone and in the whole chain, beside the figures of Retzlöff and of Zhang et al. 2024.
 
-    python benchmarks/waveforms.py --data FOLDER [--tables retzloff,zhang] [--seconds 20] [-j 2]
+    python benchmarks/waveforms.py --data FOLDER [--tables retzloff,zhang,sut] [--seconds 20] [-j 2]
 
-Clips are brought to 16 kHz and from there to the lower rate (soxr VHQ), or for Zhang et al. through their seven low-
-pass families. "Alone" is what a network makes of that, "chain" what `musr enhance` does: there the given band is the
-input's. Retzlöff's table is of all music, Zhang et al.'s of the solo piano among it. Intervals are over sources.
+Clips are brought to 16 kHz (for Șut's networks, of which no figures are published, to 44.1 kHz) and from there to the
+lower rate (soxr VHQ), or for Zhang et al. through their seven low-pass families. "Alone" is what a network makes of
+that, "chain" what `musr enhance` does: there the given band is the input's. Zhang et al.'s table is of the solo piano
+among the music, the others of all of it. Intervals are over sources.
 """
 
 from __future__ import annotations
@@ -31,10 +32,13 @@ from musr_models.contract import Band
 from quality import by_source, interval
 
 RATE = 16000
-RATIOS = (2, 4)
+HIGH_RATE = 44100
+# ratios by output rate
+RATIOS = {RATE: (2, 4), HIGH_RATE: (2, 4, 6)}
 EDGES_HZ = (2500, 3000, 3500, 4000)
 PIANO = "splendid-grand--*"
 RETZLOFF = ("spline", "unet", "unet-c", "unet-gan", "unet-gan-c", "wgan", "wgan-c", "sinc", "envelope")
+SUT = ("sinc", "envelope", "restore", "resgan")
 ZHANG = ("input", "seanet", "audiounet", "demucs")
 # figure 3b of Retzlöff: (SNR, LSD) on FMA; table 1 of Zhang et al.: LSD on MAESTRO
 PUBLISHED = {
@@ -63,9 +67,13 @@ class Row:
     values: dict[str, float]
 
 
-def retzloff(clip: Clip, models: Sequence[str], seconds: float) -> list[Row]:
-    """Every model at ×2 and ×4."""
-    return [row for ratio in RATIOS for row in _restore(clip, models, seconds, ratio, RATE / 2 / ratio, RESAMPLE)]
+def at_ratios(clip: Clip, models: Sequence[str], seconds: float, rate: int) -> list[Row]:
+    """Every model at every ratio to that rate in Hz."""
+    return [
+        row
+        for ratio in RATIOS[rate]
+        for row in _restore(clip, models, seconds, ratio, Band(rate, rate / 2 / ratio), RESAMPLE)
+    ]
 
 
 def zhang(clip: Clip, models: Sequence[str], seconds: float) -> list[Row]:
@@ -74,25 +82,23 @@ def zhang(clip: Clip, models: Sequence[str], seconds: float) -> list[Row]:
         row
         for edge_hz in EDGES_HZ
         for family in FAMILIES
-        for row in _restore(clip, models, seconds, edge_hz, edge_hz, family)
+        for row in _restore(clip, models, seconds, edge_hz, Band(RATE, edge_hz), family)
     ]
 
 
-def _restore(
-    clip: Clip, models: Sequence[str], seconds: float, task: int, cutoff_hz: float, family: str
-) -> Iterator[Row]:
+def _restore(clip: Clip, models: Sequence[str], seconds: float, task: int, band: Band, family: str) -> Iterator[Row]:
+    rate, cutoff_hz = band.sample_rate, band.cutoff_hz
     audio, own_rate = clip.read(seconds)
-    ref = resample(audio, own_rate, RATE)
+    ref = resample(audio, own_rate, rate)
     how = Degradation(family, cutoff_hz, 8 if family in IIR_FAMILIES else None)
-    low = degrade.apply(ref, RATE, how)
+    low = degrade.apply(ref, rate, how)
     for model in models:
         if model == "input":
-            yield Row(task, model, False, clip, evaluate(ref, low, RATE, cutoff_hz, low))
+            yield Row(task, model, False, clip, evaluate(ref, low, rate, cutoff_hz, low))
             continue
-        band = Band(RATE, cutoff_hz)
-        yield Row(task, model, False, clip, evaluate(ref, alone(model, low, band), RATE, cutoff_hz, low))
-        restored, _ = enhance(low, RATE, Settings(model=model, rate=RATE, cutoff=cutoff_hz))
-        yield Row(task, model, True, clip, evaluate(ref, restored, RATE, cutoff_hz, low))
+        yield Row(task, model, False, clip, evaluate(ref, alone(model, low, band), rate, cutoff_hz, low))
+        restored, _ = enhance(low, rate, Settings(model=model, rate=rate, cutoff=cutoff_hz))
+        yield Row(task, model, True, clip, evaluate(ref, restored, rate, cutoff_hz, low))
 
 
 @torch.inference_mode()
@@ -104,18 +110,22 @@ def alone(model: str, low: Array, band: Band) -> Array:
     return np.asarray(network(torch.from_numpy(low)[None], band)[0].numpy())
 
 
-def print_retzloff(rows: Sequence[Row], models: Sequence[str]) -> None:
-    """SNR and LSD, alone and in the chain, beside figure 3b."""
-    for ratio in RATIOS:
+def print_ratios(rows: Sequence[Row], models: Sequence[str], rate: int) -> None:
+    """SNR and LSD, alone and in the chain, beside Retzlöff's figure 3b."""
+    for ratio in RATIOS[rate]:
         task = [row for row in rows if row.task == ratio]
-        print(f"\n### ×{ratio} to {RATE} Hz, {_count(task)}\n")
+        print(f"\n### ×{ratio} to {rate} Hz, {_count(task)}\n")
         print("| model | SNR alone | LSD alone | SNR | LSD | LSD HF | given band | paper: SNR, LSD |")
         print("|---" * 8 + "|")
         for model in models:
             apart, chain = ([r for r in task if r.model == model and r.is_chain == wanted] for wanted in (False, True))
             cells = [_mean(apart, "snr_db", 2), _mean(apart, "lsd_a", 3), _mean(chain, "snr_db", 2)]
-            cells += [_mean(chain, "lsd_a", 3), _mean(chain, "lsd_a_hf", 3), f"{_mean(chain, 'snr_given_db', 0)} dB"]
-            published = PUBLISHED.get((model, ratio))
+            cells += [
+                _mean(chain, "lsd_a", 3),
+                _mean(chain, "lsd_a_hf_19k", 3),
+                f"{_mean(chain, 'snr_given_db', 0)} dB",
+            ]
+            published = PUBLISHED.get((model, ratio)) if rate == RATE else None
             print(f"| {model} | " + " | ".join(cells) + f" | {'{}, {}'.format(*published) if published else '–'} |")
 
 
@@ -149,15 +159,16 @@ def _mean(rows: Sequence[Row], name: str, digits: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of music with a manifest.csv")
-    parser.add_argument("--tables", default="retzloff,zhang")
+    parser.add_argument("--tables", default="retzloff,zhang,sut")
     parser.add_argument("--models", help="only these")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each clip")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     options = parser.parse_args()
     clips = find_clips(options.data)
     for table, (names, measure, show, pattern) in {
-        "retzloff": (RETZLOFF, retzloff, print_retzloff, "*"),
+        "retzloff": (RETZLOFF, partial(at_ratios, rate=RATE), partial(print_ratios, rate=RATE), "*"),
         "zhang": (ZHANG, zhang, print_zhang, PIANO),
+        "sut": (SUT, partial(at_ratios, rate=HIGH_RATE), partial(print_ratios, rate=HIGH_RATE), "*"),
     }.items():
         if table in options.tables.split(","):
             models = options.models.split(",") if options.models else names

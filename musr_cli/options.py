@@ -72,8 +72,8 @@ Phase = Annotated[
     str | None,
     typer.Option(
         "--phase", metavar="NAME", rich_help_panel=_SIGNAL, show_default=False,
-        help="native, flip, flip-conjugate, band-limited, griffin-lim, random, vocoder or vocoder-full (default: what suits "
-        "the model).",
+        help="native, flip, flip-conjugate, band-limited, griffin-lim, random, vocoder or vocoder-full (default: what "
+        "suits the model).",
     ),
 ]  # fmt: skip
 Seed = Annotated[

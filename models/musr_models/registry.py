@@ -135,7 +135,7 @@ def describe_variants(found: tuple[Card, ...]) -> str:
 def _describe(card: Card) -> str:
     rates = f"to {'/'.join(map(str, card.sample_rates))} Hz"
     if card.cutoffs_hz:
-        return "from edges between {:g} and {:g} Hz ".format(*card.cutoffs_hz) + rates
+        return "any edge of {:g} to {:g} Hz ".format(*card.cutoffs_hz) + rates
     return f"×{card.ratio:g} {rates}"
 
 

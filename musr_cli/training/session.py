@@ -174,16 +174,16 @@ def _start(session: Session, clips: _Clips) -> State:
 
 
 def _network(recipe: Recipe) -> nn.Module:
-    fresh = build(recipe.architecture, recipe.network)
-    if not recipe.start_from:
-        return fresh
-    # not the copy that everybody shares
-    trained = load_checkpoint(registry.find(recipe.start_from).weights)
-    if type(trained) is not type(fresh) or trained.config != fresh.config:
-        raise UsageError(
-            f"{recipe.start_from}: another network than that of recipe '{recipe.name}'; start from one of its own"
-        )
-    return trained
+    network = build(recipe.architecture, recipe.network)
+    if recipe.start_from:
+        trained = load_checkpoint(registry.find(recipe.start_from).weights)
+        try:
+            network.load_state_dict(trained.state_dict())
+        except RuntimeError as error:
+            raise UsageError(
+                f"{recipe.start_from}: its weights do not fit the network of recipe '{recipe.name}'; name others"
+            ) from error
+    return network
 
 
 class _Keeper:

@@ -130,7 +130,7 @@ class FeatureObjective(Objective):
 
 
 def _added(made: Tensor, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
-    """What a discriminator sees: made and true difference from the input [B, T - WHITENING], the true one at level 1."""
+    """What a discriminator sees: estimated and true difference from the input [B, T − `WHITENING`]."""
     added, missing = (torch.diff(x - batch.low, n=WHITENING) for x in (made, batch.full))
     own, whole = (x.square().mean(dim=-1, keepdim=True) for x in (missing, batch.full))
     gain = (own + _FAINTEST * whole + _TINY).rsqrt()

@@ -28,6 +28,14 @@ def test_trained_model_enhances(recipe: Recipe, folder: Path, tmp_path: Path, ru
     again = run_musr("train", "--recipe", toml, "--data", folder, "--out", out)
     assert again.returncode == 2
     assert b"--resume" in again.stderr
+    further = run_musr(
+        "train", "--recipe", toml, "--data", folder, "--out", tmp_path / "on", "--steps", "1", "--start-from", out
+    )
+    assert further.returncode == 0, further.stderr.decode()
+    other = run_musr("train", "--recipe", toml, "--data", folder, "--out", tmp_path / "no", "--start-from", "demucs")
+    assert other.returncode == 2
+    assert b"do not fit" in other.stderr
+    assert other.stderr.count(b"\n") == 1
 
 
 def test_what_to_train_must_be_clear(folder: Path, run_musr: RunMusr) -> None:

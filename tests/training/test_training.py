@@ -367,6 +367,16 @@ def test_session_writes_a_model_and_its_curve(recipe: Recipe, folder: Path, tmp_
     assert len({line.split(",")[2] for line in curve[1:]}) == 4  # three baselines and the network
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_what_is_kept(recipe: Recipe, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str) -> None:
+    monkeypatch.setattr("musr_cli.training.session.CHECKPOINT_EVERY_S", 0.0)
+    # a figure that grows from checkpoint to checkpoint
+    figures = iter(range(100))
+    monkeypatch.setattr("musr_cli.training.validation.Validator.measure", lambda *arguments: float(next(figures)))
+    card = run(session(dataclasses.replace(recipe, keep=keep), folder, tmp_path))
+    assert card.training["steps"] == (1 if keep == "best" else recipe.steps)
+
+
 def test_session_does_not_run_over_another(recipe: Recipe, folder: Path, tmp_path: Path) -> None:
     run(session(recipe, folder, tmp_path))
     with pytest.raises(UsageError, match="--resume"):
