@@ -29,6 +29,7 @@ from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import evaluate
 from musr_models import registry
 from musr_models.contract import Band
+from opinion import visqol
 from quality import by_source, interval
 
 RATE = 16000
@@ -53,6 +54,10 @@ PUBLISHED_ZHANG = {
     "audiounet": (0.83, 0.74, 0.69, 0.66), "demucs": (0.82, 0.74, 0.68, 0.64),
 }  # fmt: skip
 
+# figures of the tables, and their digits
+ALONE = {"snr_db": 2, "lsd_a": 3}
+CHAIN = {"snr_db": 2, "lsd_a": 3, "lsd_a_hf_19k": 3, "snr_given_db": 0, "visqol": 2}
+
 Array = NDArray[np.float32]
 
 
@@ -67,12 +72,12 @@ class Row:
     values: dict[str, float]
 
 
-def at_ratios(clip: Clip, models: Sequence[str], seconds: float, rate: int) -> list[Row]:
+def at_ratios(clip: Clip, models: Sequence[str], seconds: float, rate: int, with_visqol: bool) -> list[Row]:
     """Every model at every ratio to that rate in Hz."""
     return [
         row
         for ratio in RATIOS[rate]
-        for row in _restore(clip, models, seconds, ratio, Band(rate, rate / 2 / ratio), RESAMPLE)
+        for row in _restore(clip, models, seconds, ratio, Band(rate, rate / 2 / ratio), RESAMPLE, with_visqol)
     ]
 
 
@@ -86,7 +91,9 @@ def zhang(clip: Clip, models: Sequence[str], seconds: float) -> list[Row]:
     ]
 
 
-def _restore(clip: Clip, models: Sequence[str], seconds: float, task: int, band: Band, family: str) -> Iterator[Row]:
+def _restore(
+    clip: Clip, models: Sequence[str], seconds: float, task: int, band: Band, family: str, with_visqol: bool = False
+) -> Iterator[Row]:
     rate, cutoff_hz = band.sample_rate, band.cutoff_hz
     audio, own_rate = clip.read(seconds)
     ref = resample(audio, own_rate, rate)
@@ -98,7 +105,10 @@ def _restore(clip: Clip, models: Sequence[str], seconds: float, task: int, band:
             continue
         yield Row(task, model, False, clip, evaluate(ref, alone(model, low, band), rate, cutoff_hz, low))
         restored, _ = enhance(low, rate, Settings(model=model, rate=rate, cutoff=cutoff_hz))
-        yield Row(task, model, True, clip, evaluate(ref, restored, rate, cutoff_hz, low))
+        values = evaluate(ref, restored, rate, cutoff_hz, low)
+        if with_visqol:
+            values["visqol"] = visqol(ref, restored, rate)
+        yield Row(task, model, True, clip, values)
 
 
 @torch.inference_mode()
@@ -115,16 +125,12 @@ def print_ratios(rows: Sequence[Row], models: Sequence[str], rate: int) -> None:
     for ratio in RATIOS[rate]:
         task = [row for row in rows if row.task == ratio]
         print(f"\n### ×{ratio} to {rate} Hz, {_count(task)}\n")
-        print("| model | SNR alone | LSD alone | SNR | LSD | LSD HF | given band | paper: SNR, LSD |")
-        print("|---" * 8 + "|")
+        print("| model | SNR alone | LSD alone | SNR | LSD | LSD HF | given band (dB) | ViSQOL | paper: SNR, LSD |")
+        print("|---" * 9 + "|")
         for model in models:
             apart, chain = ([r for r in task if r.model == model and r.is_chain == wanted] for wanted in (False, True))
-            cells = [_mean(apart, "snr_db", 2), _mean(apart, "lsd_a", 3), _mean(chain, "snr_db", 2)]
-            cells += [
-                _mean(chain, "lsd_a", 3),
-                _mean(chain, "lsd_a_hf_19k", 3),
-                f"{_mean(chain, 'snr_given_db', 0)} dB",
-            ]
+            cells = [_mean(apart, name, digits) for name, digits in ALONE.items()]
+            cells += [_mean(chain, name, digits) for name, digits in CHAIN.items()]
             published = PUBLISHED.get((model, ratio)) if rate == RATE else None
             print(f"| {model} | " + " | ".join(cells) + f" | {'{}, {}'.format(*published) if published else '–'} |")
 
@@ -150,7 +156,7 @@ def _count(rows: Sequence[Row]) -> str:
 
 def _mean(rows: Sequence[Row], name: str, digits: int) -> str:
     """Mean over clips, with the interval over sources where there are several."""
-    groups = by_source((row.clip for row in rows), (row.values[name] for row in rows))
+    groups = by_source((row.clip for row in rows), (row.values.get(name, np.nan) for row in rows))
     mean, low, high = interval(groups)
     spread = f" ({low:.{digits}f}–{high:.{digits}f})" if len(groups) > 1 and digits else ""
     return f"{mean:.{digits}f}{spread}" if np.isfinite(mean) else "–"
@@ -162,13 +168,14 @@ def main() -> None:
     parser.add_argument("--tables", default="retzloff,zhang,sut")
     parser.add_argument("--models", help="only these")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each clip")
+    parser.add_argument("--visqol", action="store_true", help="of the chain; needs visqol-python")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     options = parser.parse_args()
-    clips = find_clips(options.data)
+    clips, ratios = find_clips(options.data), partial(at_ratios, with_visqol=options.visqol)
     for table, (names, measure, show, pattern) in {
-        "retzloff": (RETZLOFF, partial(at_ratios, rate=RATE), partial(print_ratios, rate=RATE), "*"),
+        "retzloff": (RETZLOFF, partial(ratios, rate=RATE), partial(print_ratios, rate=RATE), "*"),
         "zhang": (ZHANG, zhang, print_zhang, PIANO),
-        "sut": (SUT, partial(at_ratios, rate=HIGH_RATE), partial(print_ratios, rate=HIGH_RATE), "*"),
+        "sut": (SUT, partial(ratios, rate=HIGH_RATE), partial(print_ratios, rate=HIGH_RATE), "*"),
     }.items():
         if table in options.tables.split(","):
             models = options.models.split(",") if options.models else names
