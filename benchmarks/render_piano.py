@@ -3,7 +3,7 @@
     pip install mido
     git clone https://github.com/music-x-lab/POP909-Dataset && git clone
     https://github.com/sfzinstruments/SplendidGrandPiano python benchmarks/render_piano.py POP909-Dataset/POP909
-    SplendidGrandPiano FOLDER [--pieces 300] [--seconds 75]
+    SplendidGrandPiano FOLDER [--pieces 320] [--seconds 75]
 
 Writes stereo Ogg Vorbis at 44.1 kHz. Pieces that `--without` names (those of the music that figures are reported on)
 are left out.
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("midi", type=Path, help="folder of MIDI files")
     parser.add_argument("piano", type=Path, help="folder with Data and Samples")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--pieces", type=int, default=300)
+    parser.add_argument("--pieces", type=int, default=320)
     parser.add_argument("--seconds", type=float, default=75.0)
     parser.add_argument("--start", type=float, default=5.0)
     parser.add_argument("--without", nargs="*", default=["262", "389", "400"], help="names of pieces to leave out")
