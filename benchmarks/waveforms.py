@@ -36,6 +36,7 @@ RATE = 16000
 HIGH_RATE = 44100
 # ratios by output rate
 RATIOS = {RATE: (2, 4), HIGH_RATE: (2, 4, 6)}
+SLOPE = 0.9  # of the edge, where low-passes begin to fall
 EDGES_HZ = (2500, 3000, 3500, 4000)
 PIANO = "splendid-grand--*"
 RETZLOFF = ("spline", "unet", "unet-c", "unet-gan", "unet-gan-c", "wgan", "wgan-c", "sinc", "envelope")
@@ -99,13 +100,14 @@ def _restore(
     ref = resample(audio, own_rate, rate)
     how = Degradation(family, cutoff_hz, 8 if family in IIR_FAMILIES else None)
     low = degrade.apply(ref, rate, how)
+    score = partial(evaluate, ref, sample_rate=rate, cutoff_hz=cutoff_hz, input=low, slope_hz=SLOPE * cutoff_hz)
     for model in models:
         if model == "input":
-            yield Row(task, model, False, clip, evaluate(ref, low, rate, cutoff_hz, low))
+            yield Row(task, model, False, clip, score(low))
             continue
-        yield Row(task, model, False, clip, evaluate(ref, alone(model, low, band), rate, cutoff_hz, low))
+        yield Row(task, model, False, clip, score(alone(model, low, band)))
         restored, _ = enhance(low, rate, Settings(model=model, rate=rate, cutoff=cutoff_hz))
-        values = evaluate(ref, restored, rate, cutoff_hz, low)
+        values = score(restored)
         if with_visqol:
             values["visqol"] = visqol(ref, restored, rate)
         yield Row(task, model, True, clip, values)
