@@ -2,8 +2,8 @@
 
     python benchmarks/phase.py --data FOLDER [--model demucs] [--edge 3000] [--seconds 10] [--visqol] [-j 2]
 
-Clips are brought to 16 kHz and cut at the edge (Butterworth, order 8). The network estimates once; its magnitudes then
-take their phase from each source in turn, "ground truth" from the original. All figures but the last three are of the
+Clips are brought to 16 kHz and cut at the edge (Butterworth, order 8). The network's magnitudes take
+their phase from each source in turn, "ground truth" from the original. All figures but the last three are of the
 band above the edge:
 
 - complex distance: RMS of |X|^0.3 exp(jφ) − |R|^0.3 exp(jθ), relative to the RMS of |R|^0.3 (the compression of

@@ -24,9 +24,10 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from musr_cli.audio.libsndfile import ForwardFile
+
 RATE = 44100
 LONGEST_S = 12.0
-BLOCK = 1 << 14
 PEAK = 0.8
 LOWEST_KEY, HIGHEST_KEY = 21, 108
 # how much softer than written a piece may be played: the layers differ in brightness
@@ -69,7 +70,6 @@ class _Hands:
     is_pedal: bool = False
 
     def press(self, now: float, key: int, velocity: int) -> None:
-        self._end(now, key, self.held)
         self.release(now, key)
         self._end(now, key, self.held)
         self.down[key] = (now, velocity)
@@ -156,13 +156,6 @@ def _envelope(samples: int, held_s: float) -> Array:
     return np.asarray(10 ** (-3 * np.maximum(after, 0) / RELEASE_S), np.float32)
 
 
-def _write(path: Path, audio: Array) -> None:
-    # block by block: libsndfile's Vorbis encoder overflows its stack on a long one
-    with soundfile.SoundFile(path, "w", RATE, audio.shape[1]) as sink:
-        for first in range(0, len(audio), BLOCK):
-            sink.write(audio[first : first + BLOCK])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("midi", type=Path, help="folder of MIDI files")
@@ -180,7 +173,9 @@ def main() -> None:
         softer = int(path.stem) % SOFTEST
         notes = [replace(note, velocity=max(note.velocity - softer, 1)) for note in notes_of(path)]
         audio = piano.render(notes, options.start, options.seconds)
-        _write(options.out / f"splendid-grand--pop909-{path.stem}.ogg", audio)
+        place = options.out / f"splendid-grand--pop909-{path.stem}.ogg"
+        with ForwardFile(str(place), "w", samplerate=RATE, channels=audio.shape[1]) as sink:
+            sink.write_frames(audio)
 
 
 if __name__ == "__main__":

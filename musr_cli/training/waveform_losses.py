@@ -51,7 +51,7 @@ class SignalTerms(Objective):
     @staticmethod
     def levelled(made: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Signals [B, T] made for `batch.full`, and those, brought to `LOUDNESS` by the same gains."""
-        gain = LOUDNESS * batch.full.square().mean(dim=-1, keepdim=True).add(_TINY).rsqrt()
+        gain = LOUDNESS * (_power(batch.full) + _TINY).rsqrt()
         return gain * made, gain * batch.full
 
     def terms(self, estimate: Tensor, full: Tensor) -> dict[str, Tensor]:
@@ -132,9 +132,13 @@ class FeatureObjective(Objective):
 def _added(made: Tensor, batch: Batch) -> tuple[list[Tensor], list[Tensor]]:
     """What a discriminator sees: estimated and true difference from the input [B, T − `WHITENING`]."""
     added, missing = (torch.diff(x - batch.low, n=WHITENING) for x in (made, batch.full))
-    own, whole = (x.square().mean(dim=-1, keepdim=True) for x in (missing, batch.full))
-    gain = (own + _FAINTEST * whole + _TINY).rsqrt()
+    gain = (_power(missing) + _FAINTEST * _power(batch.full) + _TINY).rsqrt()
     return [gain * added], [gain * missing]
+
+
+def _power(signals: Tensor) -> Tensor:
+    """Mean square of each of [B, T], [B, 1]."""
+    return signals.square().mean(dim=-1, keepdim=True)
 
 
 def multi_wave(estimate: Tensor, full: Tensor) -> Tensor:
