@@ -5,8 +5,8 @@
     https://github.com/sfzinstruments/SplendidGrandPiano python benchmarks/render_piano.py POP909-Dataset/POP909
     SplendidGrandPiano FOLDER [--pieces 320] [--seconds 75]
 
-Writes stereo Ogg Vorbis at 44.1 kHz. Pieces that `--without` names (those of the music that figures are reported on)
-are left out.
+Writes stereo Ogg Vorbis at 44.1 kHz, each piece twice: as written or somewhat softer, and softer. Pieces that
+`--without` names (those of the music that figures are reported on) are left out.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ RATE = 44100
 LONGEST_S = 12.0
 PEAK = 0.8
 LOWEST_KEY, HIGHEST_KEY = 21, 108
-# how much softer than written a piece may be played: the layers differ in brightness
-SOFTEST = 16
+# How much softer than written pieces are played, by two pianists: the layers differ in brightness.
+TOUCHES = {"": range(16), "-soft": range(6, 30)}
 # lowest velocity of each of the instrument's four layers
 LAYERS = {101: "FF", 85: "MF", 68: "MP", 1: "PP"}
 RELEASE_S = 0.7
@@ -156,6 +156,12 @@ def _envelope(samples: int, held_s: float) -> Array:
     return np.asarray(10 ** (-3 * np.maximum(after, 0) / RELEASE_S), np.float32)
 
 
+def write(place: Path, audio: Array) -> None:
+    """Stereo Ogg Vorbis of [samples, 2]."""
+    with ForwardFile(str(place), "w", samplerate=RATE, channels=audio.shape[1]) as sink:
+        sink.write_frames(audio)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("midi", type=Path, help="folder of MIDI files")
@@ -170,12 +176,12 @@ def main() -> None:
     piano = Piano(options.piano)
     pieces = [path for path in sorted(options.midi.rglob("*.mid")) if path.stem not in options.without]
     for path in pieces[:: max(1, len(pieces) // options.pieces)][: options.pieces]:
-        softer = int(path.stem) % SOFTEST
-        notes = [replace(note, velocity=max(note.velocity - softer, 1)) for note in notes_of(path)]
-        audio = piano.render(notes, options.start, options.seconds)
-        place = options.out / f"splendid-grand--pop909-{path.stem}.ogg"
-        with ForwardFile(str(place), "w", samplerate=RATE, channels=audio.shape[1]) as sink:
-            sink.write_frames(audio)
+        written = notes_of(path)
+        for name, touch in TOUCHES.items():
+            softer = touch[int(path.stem) % len(touch)]
+            notes = [replace(note, velocity=max(note.velocity - softer, 1)) for note in written]
+            place = options.out / f"splendid-grand--pop909-{path.stem}{name}.ogg"
+            write(place, piano.render(notes, options.start, options.seconds))
 
 
 if __name__ == "__main__":

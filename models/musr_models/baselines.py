@@ -6,7 +6,6 @@ import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,7 +20,7 @@ from musr_models.texture import (
     smooth_frames,
     texture_stft,
 )
-from musr_models.transforms import Stft, power
+from musr_models.transforms import Stft, cached_tensor, power
 
 # The windowed sinc that finds values between samples: taps on each side, and the Kaiser parameter of its window.
 SINC_REACH = 32
@@ -78,7 +77,7 @@ class KnotGrid:
         return y[..., self.skipped : self.skipped + self.samples]
 
 
-@lru_cache(maxsize=16)
+@cached_tensor
 def _value_kernels(ratio: Fraction) -> Tensor:
     """Filters [denominator, 1, L] for the knots of one period; they begin `SINC_REACH` samples before its first."""
     p, q = ratio.numerator, ratio.denominator

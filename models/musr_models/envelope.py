@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from torch.nn import functional as F
 from musr_models.contract import Band, ModelError, Network, Output
 from musr_models.texture import CONTEXT_FRAMES as TEXTURE_CONTEXT_FRAMES
 from musr_models.texture import RELATIVE_FLOOR, copy_up, local_level, texture_stft
-from musr_models.transforms import Stft, power
+from musr_models.transforms import Stft, cached_tensor, power
 
 # Targets are clamped like the LSD of our tables, which the fit minimises: below lies what codecs have zeroed.
 TARGET_FLOOR = 1e-8
@@ -145,7 +144,7 @@ def low_band_features(x: Tensor, band: Band, config: EnvelopeConfig) -> tuple[Te
     return torch.log10(around / torch.where(level > 0, level, 1) + RELATIVE_FLOOR), level
 
 
-@lru_cache(maxsize=64)
+@cached_tensor
 def band_weights(config: EnvelopeConfig, band: Band) -> Tensor:
     """Triangles [bands, bins below the edge], each of sum 1, evenly spaced on the mel scale."""
     stft = texture_stft(band.sample_rate)
@@ -156,7 +155,7 @@ def band_weights(config: EnvelopeConfig, band: Band) -> Tensor:
     return triangles / triangles.sum(dim=1, keepdim=True).clamp_min(1e-6)  # no bin below an edge of a few hertz
 
 
-@lru_cache(maxsize=16)
+@cached_tensor
 def bin_weights(config: EnvelopeConfig, sample_rate: int) -> Tensor:
     """Linear interpolation from the grid of targets to the bins of a rate, [bins, targets]."""
     stft = texture_stft(sample_rate)

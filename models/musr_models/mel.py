@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, cached_tensor
 
 
-@lru_cache(maxsize=8)
+@cached_tensor
 def mel_filters(stft: Stft, sample_rate: int, bands: int) -> Tensor:
     """[bands, bins], each row summing to 1 (O'Shaughnessy 1987: 2595 log10(1 + f / 700) mel)."""
     top = _mel(sample_rate / 2)

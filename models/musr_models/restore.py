@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from musr_models.blocks import TINY_POWER, relative_log
 from musr_models.contract import Band, Network, Output
 from musr_models.texture import patch_source, smooth_frames
-from musr_models.transforms import Stft, power
+from musr_models.transforms import Stft, cached_tensor, power
 
 HOP_S = 512 / 44100
 """Distance of frames, about; a frame is four times as long."""
@@ -225,14 +225,12 @@ def _largest_factor(number: int) -> int:
     return number
 
 
-@lru_cache(maxsize=16)
+@cached_tensor
 def _fade_out(stft: Stft, sample_rate: int) -> Tensor:
     """Gain [F, 1] that ends the new band."""
     first_hz, last_hz = TOP_HZ
-    # the engine may ask first: a tensor made in its inference mode could never take part in training
-    with torch.inference_mode(mode=False):
-        hz = torch.arange(stft.bins) * (sample_rate / stft.n_fft)
-        return ((last_hz - hz) / (last_hz - first_hz)).clamp(0, 1)[:, None]
+    hz = torch.arange(stft.bins) * (sample_rate / stft.n_fft)
+    return ((last_hz - hz) / (last_hz - first_hz)).clamp(0, 1)[:, None]
 
 
 def fit_bins(x: Tensor, bins: int) -> Tensor:

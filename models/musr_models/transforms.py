@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, ParamSpec, cast
 
 import torch
 from torch import Tensor
 
+P = ParamSpec("P")
 WindowName = Literal["hann", "hamming"]
 
 
-@lru_cache(maxsize=32)
+def cached_tensor(make: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """`lru_cache` for tensors that are the same in every call of a network.
+
+    The engine may ask first: a tensor made in its inference mode could never take part in training.
+    """
+    made_for_all = torch.inference_mode(mode=False)(make)
+    return cast(Callable[P, Tensor], lru_cache(maxsize=64)(made_for_all))
+
+
+@cached_tensor
 def _window(name: WindowName, length: int, device: torch.device) -> Tensor:
     make = torch.hann_window if name == "hann" else torch.hamming_window
-    # the engine may ask first: a tensor made in its inference mode could never take part in training
-    with torch.inference_mode(mode=False):
-        return make(length, periodic=True, dtype=torch.float32, device=device)
+    return make(length, periodic=True, dtype=torch.float32, device=device)
 
 
 @dataclass(frozen=True)
