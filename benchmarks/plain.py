@@ -12,7 +12,6 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from musr_models.contract import Network
 from musr_models.waveform import TimeConv, TransposedConv
 
 
@@ -32,7 +31,7 @@ class PlainTransposedConv(nn.ConvTranspose1d):
         return super().forward(x[:, :, 0].contiguous())[:, :, None]
 
 
-def plain(network: Network) -> Network:
+def plain(network: nn.Module) -> nn.Module:
     """A copy of `network` with plain layers."""
     made = copy.deepcopy(network)
     for parent in list(made.modules()):

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -24,24 +25,66 @@ import numpy as np
 import soundfile as sf
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 import ap_bwe
 from ap_bwe import ApBweShaped
 from clips import find_clips
 from musr_cli.audio.resampling import resample
+from musr_cli.dsp.phases import NATIVE
+from musr_cli.dsp.vocoder import find_vocoder
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_models import registry
-from musr_models.contract import Band, Network
+from musr_models.contract import Band
+from musr_models.tfgan import TfGan
 from plain import plain
 
 MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan", "restore")
 LOW, HIGH = 22050, 44100
-# each at the edge that it was made for
-WAVEFORM = (("seanet", 3000.0), ("audiounet", 3000.0), ("demucs", 3000.0), ("unet", 4000.0), ("wgan", 2000.0))
-WAVEFORM_RATE, WAVEFORM_S = 16000, 20
+WAVEFORM_S = 20
 BATCH_FILES = 100
 PEER_S, PEER_PIECE_S = 20, 10
+
+
+@dataclass(frozen=True)
+class Task:
+    """A waveform network and what it is given: mono at `sample_rate`, band-limited at an edge that it was made for."""
+
+    model: str
+    sample_rate: int
+    cutoff_hz: float
+    phase: str = NATIVE
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the chain."""
+        return Settings(model=self.model, rate=self.sample_rate, cutoff=self.cutoff_hz, phase=self.phase)
+
+    def network(self) -> nn.Module:
+        """The vocoder where there is one, else the model."""
+        if self.phase == NATIVE:
+            return registry.load(self.model, Band(self.sample_rate, self.cutoff_hz))
+        return find_vocoder(self.sample_rate)
+
+    @torch.inference_mode()
+    def forward(self, network: nn.Module, signal: Tensor, is_bf16: bool) -> None:
+        """The network alone on [1, 1, T]."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+            if isinstance(network, TfGan):
+                network.resynthesise(network.config.stft.analyse(signal[0]).abs(), signal.shape[-1])
+            else:
+                network(signal, Band(self.sample_rate, self.cutoff_hz))
+
+
+TASKS = (
+    Task("seanet", 16000, 3000.0),
+    Task("audiounet", 16000, 3000.0),
+    Task("demucs", 16000, 3000.0),
+    Task("unet", 16000, 4000.0),
+    Task("wgan", 16000, 2000.0),
+    Task("seanet", 16000, 3000.0, phase="vocoder"),
+    Task("resgan", 44100, 11025.0),
+)
 
 
 def long_piece(data: Path, seconds: float, sample_rate: int = LOW) -> NDArray[np.float32]:
@@ -105,35 +148,33 @@ def beside_ap_bwe(piece: NDArray[np.float32], runs: int) -> None:
         print(f"| {precision} | {seconds / medians['ours']:.0f} | {seconds / medians['peer']:.1f} | {ratio:.1f} |")
 
 
-def beside_plain(data: Path, models: Sequence[tuple[str, float]], runs: int) -> None:
-    """Waveform networks alone against the same of plain layers, mono at 16 kHz; and through the whole chain."""
-    low = long_piece(data, WAVEFORM_S, WAVEFORM_RATE)[:1]
-    headings = "16 kHz mono", "parameters", "chain, × real time", "fp32", "plain", "ratio", "bf16", "plain", "ratio"
+def beside_plain(data: Path, runs: int) -> None:
+    """Waveform networks, mono, through the whole chain; and alone against the same of plain layers."""
+    headings = "mono", "rate", "parameters", "chain, × real time", "fp32", "plain", "ratio", "bf16", "plain", "ratio"
     print("\n| " + " | ".join(headings) + " |")
-    print("|---" * 9 + "|")
-    for model, cutoff_hz in models:
-        band = Band(WAVEFORM_RATE, cutoff_hz)
-        network = registry.load(model, band)
-        signal = torch.from_numpy(low)[None]
-        actions: dict[str, Callable[[], object]] = {
-            "chain": partial(enhance, low, WAVEFORM_RATE, Settings(model=model, rate=WAVEFORM_RATE, cutoff=cutoff_hz))
-        }
-        for is_bf16 in (False, True):
-            for name, made in (("ours", network), ("plain", plain(network))):
-                actions[f"{name} {is_bf16}"] = partial(_forward, made, signal, band, is_bf16)
-        seconds = in_turn(actions, runs)
+    print("|---" * len(headings) + "|")
+    for task in TASKS:
+        low = long_piece(data, WAVEFORM_S, task.sample_rate)[:1]
+        network = task.network()
+        seconds = in_turn(_ways(task, network, low), runs)
         speed = {name: WAVEFORM_S / value for name, value in seconds.items()}
-        cells = [f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} M", f"{speed['chain']:.0f}"]
-        for is_bf16 in (False, True):
-            ours, theirs = speed[f"ours {is_bf16}"], speed[f"plain {is_bf16}"]
+        name = task.model if task.phase == NATIVE else f"{task.model} --phase {task.phase}"
+        millions = sum(p.numel() for p in network.parameters()) / 1e6
+        cells = [f"{task.sample_rate / 1000:g} kHz", f"{millions:.1f} M", f"{speed['chain']:.0f}"]
+        for precision in ("fp32", "bf16"):
+            ours, theirs = speed[f"ours {precision}"], speed[f"plain {precision}"]
             cells += [f"{ours:.0f}", f"{theirs:.0f}", f"{ours / theirs:.2f}"]
-        print(f"| {model} | " + " | ".join(cells) + " |")
+        print(f"| {name} | " + " | ".join(cells) + " |")
 
 
-@torch.inference_mode()
-def _forward(network: Network, signal: Tensor, band: Band, is_bf16: bool) -> None:
-    with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
-        network(signal, band)
+def _ways(task: Task, network: nn.Module, low: NDArray[np.float32]) -> dict[str, Callable[[], object]]:
+    """What is timed: the chain, and both forms of the network in both precisions."""
+    ways: dict[str, Callable[[], object]] = {"chain": partial(enhance, low, task.sample_rate, task.settings)}
+    signal = torch.from_numpy(low)[None]
+    for precision in ("fp32", "bf16"):
+        for name, made in (("ours", network), ("plain", plain(network))):
+            ways[f"{name} {precision}"] = partial(task.forward, made, signal, precision == "bf16")
+    return ways
 
 
 def command_line(piece: NDArray[np.float32], file_s: float, runs: int) -> None:
@@ -201,7 +242,7 @@ def main() -> None:
     parts = {
         "chain": lambda: chain(piece, options.models.split(","), options.runs),
         "ap-bwe": lambda: beside_ap_bwe(piece[:, : PEER_S * LOW], options.runs),
-        "waveform": lambda: beside_plain(options.data, WAVEFORM, options.runs),
+        "waveform": lambda: beside_plain(options.data, options.runs),
         "command": lambda: command_line(piece, options.file_seconds, options.runs),
     }
     for name in options.parts.split(","):

@@ -36,11 +36,11 @@ class VocoderPhase(PhaseSource):
 
     def transform(self, band: Band) -> Stft:
         """That of the vocoder, so that it is given the very magnitudes of the network."""
-        return _vocoder(band.sample_rate).config.stft
+        return find_vocoder(band.sample_rate).config.stft
 
     def context(self, stft: Stft, band: Band) -> int:
         """What the vocoder hears, and the windows before and after it."""
-        return _vocoder(band.sample_rate).context + 2 * stft.n_fft
+        return find_vocoder(band.sample_rate).context + 2 * stft.n_fft
 
     def align(self, band: Band) -> int:
         """The vocoder's hop: its frames lie on an absolute grid."""
@@ -48,7 +48,7 @@ class VocoderPhase(PhaseSource):
 
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
         """See `PhaseSource.apply`."""
-        vocoder = _vocoder(observed.band.sample_rate).to(magnitude.device)
+        vocoder = find_vocoder(observed.band.sample_rate).to(magnitude.device)
         known = observed.spectrum[..., : observed.low, :].abs()
         whole = _in_transform(torch.cat([known, magnitude], dim=-2), observed, vocoder.config.stft)
         signal = vocoder.resynthesise(whole.flatten(0, -3), observed.signal.shape[-1]).reshape(observed.signal.shape)
@@ -66,7 +66,12 @@ def _in_transform(magnitude: Tensor, observed: Observed, stft: Stft) -> Tensor:
     return stft.analyse(signal).abs()
 
 
-def _vocoder(sample_rate: int) -> TfGan:
+def find_vocoder(sample_rate: int) -> TfGan:
+    """The shipped vocoder for a rate in Hz.
+
+    Raises:
+        ModelError: there is none.
+    """
     card = registry.find_aid(ARCHITECTURE, sample_rate)
     if card is None:
         raise ModelError(f"no vocoder for {sample_rate} Hz; reinstall musr, or use another --phase")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from musr_cli.dsp.phase import Observed
 from musr_cli.dsp.phases import PHASES
 from musr_cli.training.data import Batch
-from musr_cli.training.recipe import LossRecipe
+from musr_cli.training.recipe import AdversarialForm, LossRecipe
 from musr_models.blocks import LogPowerNetwork
 from musr_models.contract import Band
 from musr_models.restore import Restore
@@ -204,14 +204,14 @@ def _stft(window_s: float, sample_rate: int) -> Stft:
     return Stft(n_fft, n_fft // 2)
 
 
-def adversarial_loss(logits: Tensor, form: str) -> Tensor:
+def adversarial_loss(logits: Tensor, form: AdversarialForm) -> Tensor:
     """The generator's term for what a discriminator says of estimates; see `LossRecipe.form`."""
     if form == "saturating":
         return -F.softplus(logits).mean()
     return F.softplus(-logits).mean() if form == "non-saturating" else -logits.mean()
 
 
-def discriminator_loss(real: Tensor, fake: Tensor, form: str) -> Tensor:
+def discriminator_loss(real: Tensor, fake: Tensor, form: AdversarialForm) -> Tensor:
     """The discriminator's loss: binary cross entropy, the hinge form, or a critic's difference of means.
 
     Retzlöff prints log D(1 − x) and a product of the critic's outputs; what he defines in his section II is used.

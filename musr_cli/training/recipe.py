@@ -6,7 +6,7 @@ import dataclasses
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from musr_cli.degrade.degradation import ORDERS
 from musr_cli.errors import UsageError
@@ -19,6 +19,8 @@ else:
 SHIPPED = Path(__file__).parent / "recipes"
 
 T = TypeVar("T")
+
+AdversarialForm = Literal["saturating", "non-saturating", "hinge", "wasserstein"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class LossRecipe:
     adversarial: float = 0.0
     adversarial_end: float = 0.0
     features: float = 0.0
-    form: str = "saturating"
+    form: AdversarialForm = "saturating"
     critic_steps: int = 1
     clip: float = 0.0
     gradient_penalty: float = 0.0
@@ -165,7 +167,7 @@ class Recipe:
     steps: int = 10_000
     seed: int = 0
     start_from: str = ""
-    keep: str = "best"
+    keep: Literal["best", "last"] = "best"
     network: dict[str, Any] = field(default_factory=dict)
     degradation: DegradationRecipe = field(default_factory=DegradationRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)
@@ -189,7 +191,7 @@ def read_recipe(name_or_path: str | Path) -> Recipe:
     """A recipe by name or from a file.
 
     Raises:
-        UsageError: no such recipe, or a file with unknown or missing entries.
+        UsageError: no such recipe, or a file with unknown or missing entries or choices.
     """
     path = Path(name_or_path)
     if not path.is_file():
@@ -201,7 +203,7 @@ def read_recipe(name_or_path: str | Path) -> Recipe:
         for name in _SECTIONS.keys() & values.keys():
             values[name] = _build(_SECTIONS[name], values[name])
         return _build(Recipe, values)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"{path}: not a usable recipe ({error}); compare it with those in {SHIPPED}") from error
 
 
@@ -211,4 +213,9 @@ def recipe_values(recipe: Recipe) -> dict[str, Any]:
 
 
 def _build(cls: type[T], values: dict[str, Any]) -> T:
+    hints = get_type_hints(cls)
+    for name, value in values.items():
+        choices = get_args(hints[name]) if get_origin(hints.get(name)) is Literal else (value,)
+        if value not in choices:
+            raise ValueError(f"{name} is '{value}', not one of: {', '.join(choices)}")
     return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

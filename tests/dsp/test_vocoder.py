@@ -57,7 +57,7 @@ class Magnitudes(Network):
 @pytest.fixture
 def truth(monkeypatch: pytest.MonkeyPatch) -> Tensor:
     signal = 0.1 * torch.randn(1, 1, 64 * 256, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr(vocoder, "_vocoder", lambda sample_rate: Oracle(signal))
+    monkeypatch.setattr(vocoder, "find_vocoder", lambda sample_rate: Oracle(signal))
     return signal
 
 

@@ -431,7 +431,17 @@ def test_shipped_recipes_build(name: str) -> None:
     assert network.cutoffs_hz in {(), recipe.degradation.cutoff_hz}
 
 
-@pytest.mark.parametrize("text", ["name = ", 'name = "x"', 'name = "x"\nfamly = "y"', "[data]\nrate = 3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name = ",
+        'name = "x"',
+        'name = "x"\nfamly = "y"',
+        "[data]\nrate = 3",
+        'keep = "first"',
+        '[loss]\nform = "wassertein"',
+    ],
+)
 def test_unusable_recipes_are_said(text: str, tmp_path: Path) -> None:
     path = tmp_path / "broken.toml"
     path.write_text(text)
