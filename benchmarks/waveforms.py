@@ -5,7 +5,8 @@
 Clips are brought to 16 kHz (for Șut's networks, of which no figures are published, to 44.1 kHz) and from there to the
 lower rate (soxr VHQ), or for Zhang et al. through their seven low-pass families. "Alone" is what a network makes of
 that, "chain" what `musr enhance` does: there the given band is the input's. Zhang et al.'s table is of the solo piano
-among the music, the others of all of it. Intervals are over sources.
+among the music, the others of all of it. Intervals are over sources. "known to 109 Hz" is no model, but noise
+under the envelope of the original itself, smoothed over so many hertz: what could be had without knowing any line.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
 from clips import Clip, find_clips, for_each
 from musr_cli import degrade
@@ -29,6 +31,7 @@ from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import evaluate
 from musr_models import registry
 from musr_models.contract import Band
+from musr_models.transforms import Stft, power
 from opinion import visqol
 from quality import by_source, interval
 
@@ -41,7 +44,9 @@ EDGES_HZ = (2500, 3000, 3500, 4000)
 PIANO = "splendid-grand--*"
 RETZLOFF = ("spline", "unet", "unet-c", "unet-gan", "unet-gan-c", "wgan", "wgan-c", "sinc", "envelope")
 SUT = ("sinc", "envelope", "restore", "resgan")
-ZHANG = ("input", "seanet", "audiounet", "demucs")
+ZHANG = ("input", "seanet", "audiounet", "demucs", *(f"known to {hz} Hz" for hz in (47, 109, 328, 797)))
+KNOWN = "known to "
+KNOWN_STFT, KNOWN_FLOOR = Stft(1024, 256), 1e-8  # those of the paper's LSD
 # figure 3b of Retzlöff: (SNR, LSD) on FMA; table 1 of Zhang et al.: LSD on MAESTRO
 PUBLISHED = {
     ("spline", 2): (12.37, 2.32), ("unet", 2): (10.45, 2.91), ("unet-c", 2): (10.56, 2.92),
@@ -105,6 +110,10 @@ def _restore(
         if model == "input":
             yield Row(task, model, False, clip, score(low))
             continue
+        if model.startswith(KNOWN):
+            width_hz = float(model.removeprefix(KNOWN).removesuffix(" Hz"))
+            yield Row(task, model, False, clip, score(known_envelope(ref, band, width_hz)))
+            continue
         yield Row(task, model, False, clip, score(alone(model, low, band)))
         restored, _ = enhance(low, rate, Settings(model=model, rate=rate, cutoff=cutoff_hz))
         values = score(restored)
@@ -120,6 +129,19 @@ def alone(model: str, low: Array, band: Band) -> Array:
     if network.transform(band) is not None:
         return np.full_like(low, np.nan)
     return np.asarray(network(torch.from_numpy(low)[None], band)[0].numpy())
+
+
+def known_envelope(ref: Array, band: Band, width_hz: float) -> Array:
+    """The original below the edge; above it noise, its log power that of the original, smoothed over `width_hz`."""
+    truth = KNOWN_STFT.analyse(torch.from_numpy(np.ascontiguousarray(ref)))
+    noise = KNOWN_STFT.analyse(torch.randn(ref.shape, generator=torch.Generator().manual_seed(0)))
+    bins = round(width_hz * KNOWN_STFT.n_fft / band.sample_rate)
+    logs = power(truth).clamp_min(KNOWN_FLOOR).log().movedim(-2, -1)
+    smooth = F.avg_pool1d(F.pad(logs, (bins // 2, bins // 2), mode="replicate"), bins, stride=1).movedim(-1, -2)
+    level = (smooth - power(noise).log().mean()).div(2).exp()
+    first = band.cutoff_bin(KNOWN_STFT)
+    made = torch.cat([truth[..., :first, :], (noise * level)[..., first:, :]], dim=-2)
+    return np.asarray(KNOWN_STFT.synthesise(made, ref.shape[-1]).numpy())
 
 
 def print_ratios(rows: Sequence[Row], models: Sequence[str], rate: int) -> None:
