@@ -8,7 +8,7 @@ data relevant to the training dataset" would do better. This one has its shape, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from musr_models.mel import mel_powers
 from musr_models.transforms import Stft, power
 
-_FLOOR = 1e-6
+_FLOOR = 1e-8
 _MEAN, _DEVIATION = -5.0, 4.0
 
 
@@ -43,7 +43,7 @@ class FeaturesConfig:
 
 
 class Features(nn.Module):
-    """Signals in; maps of every block, and an embedding, out."""
+    """Signals in; their mel spectrum, maps of every block, and an embedding, out."""
 
     def __init__(self, config: FeaturesConfig) -> None:
         super().__init__()
@@ -52,17 +52,16 @@ class Features(nn.Module):
         self.embed = nn.Linear(config.widths[-1], config.embedding)
 
     def maps(self, x: Tensor) -> list[Tensor]:
-        """Signals [B, T], brought to one level → maps of the blocks [B, width, mels / 2ᵏ, frames / 2ᵏ]."""
+        """Signals [B, T] → log-mel spectrum relative to their levels, and the maps of the blocks.
+
+        [B, 1, mels, frames], and [B, width, mels / 2ᵏ, frames / 2ᵏ] after block k.
+        """
         stft = Stft(self.config.n_fft, self.config.hop)
         mels = mel_powers(power(stft.analyse(x)), stft, self.config.sample_rate, self.config.mels)
         level = x.square().mean(dim=-1)[:, None, None].clamp_min(1e-12) * self.config.n_fft
         hidden = ((torch.log(mels / level + _FLOOR) - _MEAN) / _DEVIATION)[:, None]
         hidden = hidden.contiguous(memory_format=torch.channels_last)
-        found = []
-        for block in self.blocks:
-            hidden = block(hidden)
-            found.append(hidden)
-        return found
+        return list(accumulate(self.blocks, lambda maps, block: block(maps), initial=hidden))
 
     def forward(self, x: Tensor) -> Tensor:
         """Signals [B, T] → embeddings [B, embedding] of length 1."""
