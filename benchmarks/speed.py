@@ -30,7 +30,9 @@ from torch import Tensor, nn
 import ap_bwe
 from ap_bwe import ApBweShaped
 from clips import find_clips
+from musr_cli import degrade
 from musr_cli.audio.resampling import resample
+from musr_cli.degrade import Degradation
 from musr_cli.dsp.phases import NATIVE
 from musr_cli.dsp.vocoder import find_vocoder
 from musr_cli.engine.enhancer import Settings, enhance
@@ -42,6 +44,10 @@ from plain import plain
 MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan", "restore")
 LOW, HIGH = 22050, 44100
 WAVEFORM_S = 20
+AUTOENCODERS = {
+    "stft-bottleneck": 3500.0, "stft-stride2": 3500.0, "stft-any": 5000.0,
+    "cqt-bottleneck": 3500.0, "cqt-stride2": 3500.0, "cqt-any": 5000.0,
+}  # fmt: skip
 BATCH_FILES = 100
 PEER_S, PEER_PIECE_S = 20, 10
 
@@ -177,6 +183,20 @@ def _ways(task: Task, network: nn.Module, low: NDArray[np.float32]) -> dict[str,
     return ways
 
 
+def autoencoders(data: Path, runs: int) -> None:
+    """The whole chain of the stereo autoencoders in fp32, for their own edges or one of those between."""
+    full = long_piece(data, WAVEFORM_S, HIGH)
+    actions: dict[str, Callable[[], object]] = {}
+    for model, cutoff_hz in AUTOENCODERS.items():
+        low = degrade.apply(full, HIGH, Degradation(degrade.RESAMPLE, cutoff_hz))
+        settings = Settings(model=model, rate=HIGH, cutoff=cutoff_hz, precision="fp32")
+        actions[model] = partial(enhance, low, HIGH, settings)
+    medians = in_turn(actions, runs)
+    print("\n| stereo at 44.1 kHz, fp32 | edge | × real time |\n|---|---|---|")
+    for model, median in medians.items():
+        print(f"| {model} | {AUTOENCODERS[model]:g} Hz | {WAVEFORM_S / median:.0f} |")
+
+
 def command_line(piece: NDArray[np.float32], file_s: float, runs: int) -> None:
     """Whole processes: a cold start, and a batch of short files beside one file of the same audio."""
     with tempfile.TemporaryDirectory() as folder:
@@ -234,7 +254,7 @@ def main() -> None:
     parser.add_argument("--file-seconds", type=float, default=3.0, help="length of each short file")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--parts", default="chain,ap-bwe,waveform,command", help="tables wanted")
+    parser.add_argument("--parts", default="chain,ap-bwe,waveform,autoencoders,command", help="tables wanted")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     piece = long_piece(options.data, options.seconds)
@@ -243,6 +263,7 @@ def main() -> None:
         "chain": lambda: chain(piece, options.models.split(","), options.runs),
         "ap-bwe": lambda: beside_ap_bwe(piece[:, : PEER_S * LOW], options.runs),
         "waveform": lambda: beside_plain(options.data, options.runs),
+        "autoencoders": lambda: autoencoders(options.data, options.runs),
         "command": lambda: command_line(piece, options.file_seconds, options.runs),
     }
     for name in options.parts.split(","):

@@ -40,6 +40,8 @@ ARCHITECTURES = {
     "seanet": ("musr_models.seanet", "Seanet", "SeanetConfig"),
     "demucs": ("musr_models.demucs", "Demucs", "DemucsConfig"),
     "resgan": ("musr_models.resgan", "ResGan", "ResGanConfig"),
+    "bottleneck": ("musr_models.autoencoder", "Bottleneck", "AutoencoderConfig"),
+    "stride2": ("musr_models.autoencoder", "Stride2", "AutoencoderConfig"),
     "envelope": ("musr_models.envelope", "Envelope", "EnvelopeConfig"),
     "tfgan": ("musr_models.tfgan", "TfGan", "TfGanConfig"),
     "features": ("musr_models.features", "Features", "FeaturesConfig"),

@@ -14,7 +14,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from musr_models.transforms import Stft
+from musr_models.transforms import Transform
 
 
 class ModelError(Exception):
@@ -51,16 +51,16 @@ class Band:
         """`ratio` as a fraction with a small denominator (16 kHz → 44.1 kHz stays exact: 441/160)."""
         return Fraction(self.ratio).limit_denominator(320)
 
-    def cutoff_bin(self, stft: Stft) -> int:
-        """First bin of `stft` that counts as missing: the one after the band edge."""
-        return min(int(self.cutoff_hz * stft.n_fft / self.sample_rate + 1e-6) + 1, stft.bins)
+    def cutoff_bin(self, transform: Transform) -> int:
+        """First bin that counts as missing: the one after the band edge."""
+        return transform.first_above(self.cutoff_hz, self.sample_rate)
 
 
 class Network(nn.Module, ABC):
     """Estimates the missing band of a signal.
 
     The same input gives the same output wherever a chunk begins: no statistics of the chunk, no unkeyed randomness.
-    Channels share weights. They are independent, or one estimate is shared out among those that are handed in together
+    Channels share weights. They are independent, or estimated together with those that are handed in with them
     (`is_joint`). Estimates of spectral networks scale with their input, so that a source panned anywhere keeps its
     place: its channels differ by a gain only, and so do their estimates.
 
@@ -69,8 +69,8 @@ class Network(nn.Module, ABC):
         default_phase: name of the phase source used where the user names none ("native": the network's own).
         sample_rates: rates in Hz at which it may run; empty for any.
         ratio: the one super-resolution factor it was trained for (± 5 %); None for any.
-        cutoffs_hz: lowest and highest band edge in Hz that it was trained for (± 5 %); empty for any.
-        is_joint: channels that are handed in together share one estimate.
+        cutoffs_hz: lowest and highest band edge in Hz that it was trained for (± 150 Hz); empty for any.
+        is_joint: the estimate of a channel depends on those that are handed in with it.
     """
 
     output: Output = Output.WAVEFORM
@@ -80,7 +80,7 @@ class Network(nn.Module, ABC):
     cutoffs_hz: tuple[float, ...] = ()
     is_joint: bool = False
 
-    def transform(self, band: Band) -> Stft | None:
+    def transform(self, band: Band) -> Transform | None:
         """The transform whose spectrum `forward` takes; None where it takes the waveform."""
         del band
         return None
@@ -90,9 +90,9 @@ class Network(nn.Module, ABC):
         """Samples on each side that one output sample depends on, transform included."""
 
     def align(self, band: Band) -> int:
-        """Chunks must start at multiples of this many samples (hop of the transform, grid of the network)."""
-        stft = self.transform(band)
-        return stft.hop if stft else 1
+        """Chunks must start at multiples of this many samples (grid of the transform, or of the network)."""
+        transform = self.transform(band)
+        return transform.align if transform else 1
 
     @abstractmethod
     def forward(self, x: Tensor, band: Band, first: int = 0) -> Tensor:

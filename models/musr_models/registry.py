@@ -15,8 +15,11 @@ from musr_models.contract import Band, ModelError, Network
 # networks without weights, in the order in which lists show them
 BASELINES = ("linear", "spline", "sinc", "sbr")
 
-# how far rate / (2 · cutoff) may lie from the ratio that a network was trained for, and an edge outside its range
+# how far rate / (2 · cutoff) may lie from the ratio that a network was trained for
 RATIO_TOLERANCE = 0.05
+
+# how far an edge may lie outside the range that a network was trained for
+EDGE_TOLERANCE_HZ = 150.0
 
 
 def weights_folder() -> Path:
@@ -46,7 +49,7 @@ def fits(card: Card, band: Band) -> bool:
         return False
     if card.cutoffs_hz:
         lowest_hz, highest_hz = card.cutoffs_hz
-        return lowest_hz * (1 - RATIO_TOLERANCE) <= band.cutoff_hz <= highest_hz * (1 + RATIO_TOLERANCE)
+        return lowest_hz - EDGE_TOLERANCE_HZ <= band.cutoff_hz <= highest_hz + EDGE_TOLERANCE_HZ
     return card.ratio is None or abs(band.ratio / card.ratio - 1) <= RATIO_TOLERANCE
 
 
@@ -135,7 +138,9 @@ def describe_variants(found: tuple[Card, ...]) -> str:
 def _describe(card: Card) -> str:
     rates = f"to {'/'.join(map(str, card.sample_rates))} Hz"
     if card.cutoffs_hz:
-        return "any edge of {:g} to {:g} Hz ".format(*card.cutoffs_hz) + rates
+        lowest_hz, highest_hz = card.cutoffs_hz
+        edges = f"any edge of {lowest_hz:g} to" if lowest_hz < highest_hz else "an edge of"
+        return f"{edges} {highest_hz:g} Hz {rates}"
     return f"×{card.ratio:g} {rates}"
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, ParamSpec, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 P = ParamSpec("P")
 WindowName = Literal["hann", "hamming"]
+
+_SAME_HZ = 1e-5  # a bin this close above an edge lies at it
 
 
 def cached_tensor(make: Callable[P, Tensor]) -> Callable[P, Tensor]:
@@ -29,8 +34,56 @@ def _window(name: WindowName, length: int, device: torch.device) -> Tensor:
     return make(length, periodic=True, dtype=torch.float32, device=device)
 
 
+class Transform(ABC):
+    """Spectra of signals, and back.
+
+    Frames lie on a grid that begins with the signal: a chunk that begins at a multiple of `align` samples has, from
+    frame start / `hop` on, the frames of the whole file, but for those that reach over its ends.
+
+    Attributes:
+        hop: samples by which the signal goes on from frame to frame.
+    """
+
+    hop: int
+
+    @property
+    @abstractmethod
+    def bins(self) -> int:
+        """Number of rows of a spectrum."""
+
+    @property
+    @abstractmethod
+    def align(self) -> int:
+        """Chunks must start at multiples of this many samples."""
+
+    @property
+    @abstractmethod
+    def reach(self) -> int:
+        """Samples on each side that a sample depends on after `analyse` and `synthesise`."""
+
+    @abstractmethod
+    def frequencies(self, sample_rate: int) -> NDArray[np.float64]:
+        """Centres of the bins [bins] in Hz, rising."""
+
+    @abstractmethod
+    def frames(self, samples: int) -> int:
+        """Number of frames for a signal of `samples` samples."""
+
+    @abstractmethod
+    def analyse(self, x: Tensor) -> Tensor:
+        """[..., T] float32 → [..., bins, frames] complex64."""
+
+    @abstractmethod
+    def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:
+        """[..., bins, frames] complex → [..., samples] float32; least-squares inverse of `analyse`."""
+
+    def first_above(self, hz: float, sample_rate: int) -> int:
+        """First bin whose centre lies above a frequency; `bins` where none does."""
+        return int(np.searchsorted(self.frequencies(sample_rate), hz + _SAME_HZ, side="right"))
+
+
 @dataclass(frozen=True)
-class Stft:
+class Stft(Transform):
     """Short-time Fourier transform with centred frames: frame n lies around sample n · hop of the signal.
 
     Frames that reach over an end see zeros, never reflections: inside a file the engine hands in the real neighbours.
@@ -50,8 +103,22 @@ class Stft:
         """Number of frequency bins, n_fft // 2 + 1."""
         return self.n_fft // 2 + 1
 
+    @property
+    def align(self) -> int:
+        """See `Transform.align`."""
+        return self.hop
+
+    @property
+    def reach(self) -> int:
+        """See `Transform.reach`."""
+        return self.n_fft
+
+    def frequencies(self, sample_rate: int) -> NDArray[np.float64]:
+        """See `Transform.frequencies`."""
+        return np.arange(self.bins, dtype=np.float64) * (sample_rate / self.n_fft)
+
     def frames(self, samples: int) -> int:
-        """Number of frames for a signal of `samples` samples."""
+        """See `Transform.frames`."""
         return samples // self.hop + 1
 
     def analyse(self, x: Tensor) -> Tensor:

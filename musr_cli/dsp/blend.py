@@ -11,11 +11,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from musr_cli.dsp.windows import kaiser_beta, kaiser_half_length, windowed_sinc
-from musr_models.transforms import Stft, power
+from musr_models.transforms import Transform, power
 
 STOPBAND_DB = 100.0
 """Attenuation of the high-pass at and below the start of the slope: 80 dB, and room for estimates above the input."""
@@ -34,6 +35,9 @@ LARGEST_BOOST = 4.0
 
 LARGEST_COMPENSATION = 2.0
 """What the high-pass takes from bins inside its transition is given back up to this factor."""
+
+GAIN_POINTS = 16
+"""Points of the high-pass's response for each of its taps: what lies between them is a straight line, to 80 dB."""
 
 _TINY = 1e-30
 
@@ -91,7 +95,9 @@ class Blender:
         filtered: Tensor = torch.fft.irfft(spectrum * _response(self, block).to(x.device), block)
         return filtered[..., half : block - half].reshape(*x.shape[:-1], -1)[..., :samples]
 
-    def missing(self, estimate: Tensor, spectrum: Tensor, stft: Stft, cutoff_bin: int, coherent: bool) -> Missing:
+    def missing(
+        self, estimate: Tensor, spectrum: Tensor, transform: Transform, cutoff_bin: int, coherent: bool
+    ) -> Missing:
         """Compare an estimated magnitude with what the input has.
 
         In the slope, frame by frame, the target runs in a straight line in decibels from the input's level just below
@@ -102,28 +108,27 @@ class Blender:
         Args:
             estimate: magnitude [B, C, F, N]; only bins from `cutoff_bin` up count.
             spectrum: complex spectrum [B, C, F, N] of the input.
-            stft: the transform of both.
+            transform: the transform of both.
             cutoff_bin: first bin for which the estimate was made.
             coherent: what is missing will have the input's phase, so that magnitudes add up and not powers.
         """
-        low = min(int(self.slope_hz * stft.n_fft / self.sample_rate) + 1, cutoff_bin)
+        low = min(transform.first_above(self.slope_hz, self.sample_rate), cutoff_bin)
         boost, rest = _slope(estimate, spectrum, low, cutoff_bin)
         target, own = estimate[..., cutoff_bin:, :], power(spectrum[..., cutoff_bin:, :])
         above = (target - own.sqrt()).clamp_min(0) if coherent else _missing_power(target.square(), own).sqrt()
         return Missing(low, boost, torch.cat([rest, above], dim=-2))
 
-    def assemble(self, missing: Missing, spectrum: Tensor, stft: Stft) -> Tensor:
+    def assemble(self, missing: Missing, spectrum: Tensor, transform: Transform) -> Tensor:
         """Whole complex spectrum [B, C, F, N] of what is to be added, ready for the inverse and for `highpass`.
 
         Args:
             missing: what `missing` returned.
             spectrum: its magnitude with a phase [B, C, F − low, N].
-            stft: the transform.
+            transform: the transform.
         """
         slope_bins = missing.boost.shape[-2]
         joined = torch.cat([spectrum[..., :slope_bins, :] + missing.boost, spectrum[..., slope_bins:, :]], dim=-2)
-        gain = _response(self, _multiple(stft.n_fft, 2 * self.context + 1))
-        gain = gain[:: (len(gain) - 1) // (stft.bins - 1)][missing.low :, None].to(joined.device)
+        gain = _gains(self, transform)[missing.low :, None].to(joined.device)
         return F.pad(joined / gain.clamp_min(1 / LARGEST_COMPENSATION), (0, 0, missing.low, 0))
 
 
@@ -155,16 +160,26 @@ def _smooth(power: Tensor, reach: int) -> Tensor:
     return F.avg_pool2d(power, (2 * reach + 1, 1), stride=1, padding=(reach, 0), count_include_pad=False)
 
 
-def _multiple(of: int, at_least: int) -> int:
-    return of * -(-at_least // of)
-
-
 @lru_cache(maxsize=32)
 def _response(blender: Blender, length: int) -> Tensor:
     """Frequency response [length // 2 + 1] for circular convolution; real, because the centred filter is symmetric."""
+    highpass = _taps(blender)
+    centred = np.roll(np.pad(highpass, (0, length - len(highpass))), -blender.context)
+    return torch.from_numpy(np.fft.rfft(centred).real.astype(np.float32))
+
+
+@lru_cache(maxsize=32)
+def _gains(blender: Blender, transform: Transform) -> Tensor:
+    """Frequency response [bins] at the centres of a transform's bins."""
+    length = 1 << (GAIN_POINTS * len(_taps(blender))).bit_length()
+    places = transform.frequencies(blender.sample_rate) * (length / blender.sample_rate)
+    response = _response(blender, length).numpy()
+    return torch.from_numpy(np.interp(places, np.arange(len(response)), response).astype(np.float32))
+
+
+def _taps(blender: Blender) -> NDArray[np.float64]:
     stop, passing = blender._transition
     half = blender.context
     highpass = -windowed_sinc((stop + passing) / 2, blender.sample_rate, half, kaiser_beta(STOPBAND_DB))
     highpass[half] += 1.0
-    centred = np.roll(np.pad(highpass, (0, length - len(highpass))), -half)
-    return torch.from_numpy(np.fft.rfft(centred).real.astype(np.float32))
+    return highpass

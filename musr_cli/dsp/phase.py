@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musr_models.contract import Band
-from musr_models.transforms import Stft, power
+from musr_models.transforms import Stft, Transform, power
 
 FLOOR_DB = -90.0
 """Level, against the strongest bin of the frame, below which a bin is round-off and its phase means nothing."""
@@ -36,7 +36,7 @@ class Observed:
         signal: the band-limited input [B, C, T].
         spectrum: its complex spectrum [B, C, F, N].
         band: rate and band edge of the input.
-        stft: the transform of `spectrum`.
+        transform: the transform of `spectrum`.
         low: first bin that needs a phase; the band below is the input's own.
         first: absolute index, in the file, of the first frame.
         seed: of everything random.
@@ -45,10 +45,17 @@ class Observed:
     signal: Tensor
     spectrum: Tensor
     band: Band
-    stft: Stft
+    transform: Transform
     low: int
     first: int
     seed: int
+
+    @property
+    def stft(self) -> Stft:
+        """The transform, for sources that know no other (`PhaseSource.refuse`)."""
+        if not isinstance(self.transform, Stft):
+            raise TypeError(f"{self.transform}: not a short-time Fourier transform")
+        return self.transform
 
     @property
     def mirror(self) -> int:
@@ -57,7 +64,7 @@ class Observed:
         At the edge that the input really has: between a resampler's edge and the Nyquist frequency of the low rate lies
         nothing but leakage, whose phases cancel (measured: a hole of 12 dB above a mirror at the Nyquist frequency).
         """
-        return max(self.band.cutoff_bin(self.stft) - 1, 1)
+        return max(self.band.cutoff_bin(self.transform) - 1, 1)
 
 
 class PhaseSource(ABC):
@@ -71,9 +78,9 @@ class PhaseSource(ABC):
     coherent: bool = False
     replaces_all: bool = False
 
-    def context(self, stft: Stft, band: Band) -> int:
+    def context(self, transform: Transform, band: Band) -> int:
         """Samples on each side, beyond those of the network, that one output sample depends on."""
-        del stft, band
+        del transform, band
         return 0
 
     def align(self, band: Band) -> int:
@@ -81,17 +88,17 @@ class PhaseSource(ABC):
         del band
         return 1
 
-    def transform(self, band: Band) -> Stft | None:
+    def transform(self, band: Band) -> Transform | None:
         """The transform that suits the source, for networks that have none; None where any will do."""
         del band
         return None
 
-    def refuse(self, transform: object, band: Band) -> str | None:
+    def refuse(self, transform: Transform, band: Band) -> str | None:
         """Why the source cannot work with spectra of this transform, or at this rate; None where it can."""
         del band
-        return (
-            None if isinstance(transform, Stft) else "it works on short-time Fourier transforms, this model has another"
-        )
+        if isinstance(transform, Stft):
+            return None
+        return "it works on bins of equal width (STFT), and those of this model are not"
 
     @abstractmethod
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
@@ -156,10 +163,15 @@ class BandLimited(PhaseSource):
 
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
         """See `PhaseSource.apply`."""
-        if observed.stft.window != "hann":
-            stft = replace(observed.stft, window="hann")
-            observed = replace(observed, stft=stft, spectrum=stft.analyse(observed.signal))
-        return magnitude * _phasors(observed, torch.arange(observed.low, observed.stft.bins))
+        if isinstance(observed.transform, Stft) and observed.transform.window != "hann":
+            stft = replace(observed.transform, window="hann")
+            observed = replace(observed, transform=stft, spectrum=stft.analyse(observed.signal))
+        return magnitude * _phasors(observed, torch.arange(observed.low, observed.transform.bins))
+
+    def refuse(self, transform: Transform, band: Band) -> str | None:
+        """See `PhaseSource.refuse`: any transform has phases."""
+        del transform, band
+        return None
 
 
 class Random(PhaseSource):
@@ -168,6 +180,11 @@ class Random(PhaseSource):
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
         """See `PhaseSource.apply`."""
         return magnitude * _random_phasors(observed)
+
+    def refuse(self, transform: Transform, band: Band) -> str | None:
+        """See `PhaseSource.refuse`: any transform has phases."""
+        del transform, band
+        return None
 
 
 class Native(PhaseSource):
@@ -198,10 +215,10 @@ class GriffinLim(PhaseSource):
 
     iterations = 32
 
-    def context(self, stft: Stft, band: Band) -> int:
+    def context(self, transform: Transform, band: Band) -> int:
         """Each iteration reaches one window further."""
         del band
-        return self.iterations * stft.n_fft
+        return self.iterations * transform.reach
 
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
         """See `PhaseSource.apply`."""
@@ -231,17 +248,29 @@ def _phasors(observed: Observed, bins: Tensor) -> Tensor:
 
 
 def _random_phasors(observed: Observed) -> Tensor:
-    """Phasors [F − low, N] keyed by frame, bin and seed, of the magnitude that keeps their power.
-
-    Overlapping frames of random phase do not interfere: the inverse of an STFT with n_fft / hop windows over each
-    sample keeps only hop / n_fft of their power. The phasors bring the rest.
-    """
+    """Phasors [F − low, N] keyed by place, bin and seed, of the magnitude that keeps their power."""
+    if not isinstance(observed.transform, Stft):
+        return _noise_phasors(observed)
+    stft, device = observed.transform, observed.spectrum.device
     frames = observed.first + np.arange(observed.spectrum.shape[-1])
-    steps = _hash(frames[None, :], np.arange(observed.low, observed.stft.bins)[:, None], observed.seed)
-    phasors = _circle().take((steps % np.uint64(_PHASE_STEPS)).astype(np.int64))
-    gain = (observed.stft.n_fft / observed.stft.hop) ** 0.5
-    scaled: Tensor = torch.from_numpy(phasors).to(observed.spectrum.device) * gain
+    phasors = _keyed(frames[None, :], np.arange(observed.low, stft.bins)[:, None], observed.seed)
+    # overlapping frames of random phase do not interfere: of their power the inverse keeps hop / n_fft
+    scaled: Tensor = torch.from_numpy(phasors).to(device) * (stft.n_fft / stft.hop) ** 0.5
     return scaled
+
+
+def _noise_phasors(observed: Observed) -> Tensor:
+    """Unit phasors of white noise, keyed by absolute sample: where slices cross-fade they have the same phases."""
+    start = observed.first * observed.transform.hop
+    samples = start + np.arange(observed.signal.shape[-1])
+    noise = torch.from_numpy(_keyed(samples, np.zeros(1, np.int64), observed.seed).real)
+    return unit_phasors(observed.transform.analyse(noise.to(observed.signal.device))[observed.low :])
+
+
+def _keyed(frames: NDArray[np.int64], bins: NDArray[np.int64], seed: int) -> NDArray[np.complex64]:
+    """Random points on the unit circle."""
+    steps = _hash(frames, bins, seed) % np.uint64(_PHASE_STEPS)
+    return np.asarray(_circle().take(steps.astype(np.int64)))
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from musr_cli.dsp.phase import Flip, Observed, PhaseSource, unit_phasors
 from musr_models import registry
 from musr_models.contract import Band, ModelError
 from musr_models.tfgan import TfGan
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, Transform
 
 ARCHITECTURE = "tfgan"
 
@@ -26,7 +26,7 @@ class VocoderPhase(PhaseSource):
 
     replaces_all: bool = False
 
-    def refuse(self, transform: object, band: Band) -> str | None:
+    def refuse(self, transform: Transform, band: Band) -> str | None:
         """See `PhaseSource.refuse`."""
         rates = [rate for card in registry.cards() if card.architecture == ARCHITECTURE for rate in card.sample_rates]
         if band.sample_rate not in rates:
@@ -38,9 +38,9 @@ class VocoderPhase(PhaseSource):
         """That of the vocoder, so that it is given the very magnitudes of the network."""
         return find_vocoder(band.sample_rate).config.stft
 
-    def context(self, stft: Stft, band: Band) -> int:
+    def context(self, transform: Transform, band: Band) -> int:
         """What the vocoder hears, and the windows before and after it."""
-        return find_vocoder(band.sample_rate).context + 2 * stft.n_fft
+        return find_vocoder(band.sample_rate).context + 2 * transform.reach
 
     def align(self, band: Band) -> int:
         """The vocoder's hop: its frames lie on an absolute grid."""

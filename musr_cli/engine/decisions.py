@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +35,9 @@ NEAR_NYQUIST_UNSURE = 0.9
 
 SURE = 0.8
 """Confidence from which on an edge is sure."""
+
+LIKELY = 0.5
+"""Confidence from which on a measured edge confirms one that the user names."""
 
 EXPLICIT_SLOPE = 0.95
 """Where the slope of an edge that the user names is taken to begin, if measuring does not confirm the edge."""
@@ -68,8 +72,19 @@ class Rates:
         return self.output > self.input
 
 
-def work_rate(output_rate: int) -> int:
-    """The rate at which the new band is made: the output's up to 48 kHz, else 44.1 or 48, whichever divides better."""
+def work_rate(output_rate: int, known: Collection[int] = ()) -> int:
+    """The rate at which the new band is made: the output's up to 48 kHz, else 44.1 or 48, whichever divides better.
+
+    Args:
+        output_rate: in Hz.
+        known: rates of the network; empty for any. One that only knows 44.1 kHz works at that for outputs above, too.
+    """
+    others = [rate for rate in WORK_RATES if rate in known and rate <= output_rate]
+    best = _work_rate(output_rate)
+    return others[0] if others and best not in known else best
+
+
+def _work_rate(output_rate: int) -> int:
     if output_rate <= max(WORK_RATES):
         return output_rate
     return min(WORK_RATES, key=lambda rate: sum(Fraction(output_rate, rate).as_integer_ratio()))
@@ -94,7 +109,8 @@ def choose_rates(input_rate: int, ratio: float | None, rate: int | None, model: 
         wish = f"--rate {output}"
     if output < input_rate:
         raise UsageError(f"{wish}: that is less than the input's {input_rate} Hz, which musr never lowers")
-    return Rates(input_rate, output, work_rate(output))
+    known = {known for card in registry.variants(model) for known in card.sample_rates}
+    return Rates(input_rate, output, work_rate(output, known))
 
 
 def _implied_rate(input_rate: int, model: str | Path) -> int:
@@ -161,7 +177,8 @@ def find_edge(measured: BandEdge, cutoff: float | Literal["auto"], rates: Rates)
         if not 0 < cutoff <= nyquist_hz:
             raise UsageError(f"--cutoff {cutoff:g}: a file at {rates.input} Hz ends at {nyquist_hz:g} Hz or below")
         nominal_hz = cutoff
-        is_confirmed = abs(measured.cutoff_hz / cutoff - 1) <= 1 - EXPLICIT_SLOPE
+        is_near = abs(measured.cutoff_hz / cutoff - 1) <= 1 - EXPLICIT_SLOPE
+        is_confirmed = is_near and measured.confidence >= LIKELY
         slope_hz = min(measured.slope_hz, cutoff) if is_confirmed else EXPLICIT_SLOPE * cutoff
         if nominal_hz >= rates.work / 2:
             return None

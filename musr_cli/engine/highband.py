@@ -16,7 +16,7 @@ from torch import Tensor
 from musr_cli.dsp.blend import Blender
 from musr_cli.dsp.phase import Native, Observed, PhaseSource
 from musr_models.contract import Band, Network
-from musr_models.transforms import Stft
+from musr_models.transforms import Stft, Transform
 
 CHANNELS_AT_ONCE = 2
 """Channels that pass the network together: more than stereo takes no more memory than stereo does.
@@ -69,10 +69,10 @@ class HighBand:
         self._band, self._blender, self._phase, self._seed = band, blender, phase, seed
         own = network.transform(band)
         self._sees_spectrum = own is not None
-        self._stft = own or (phase.transform(band) or foreign_transform(network, band) if phase else None)
+        self._transform = own or (phase.transform(band) or foreign_transform(network, band) if phase else None)
         self.context = network.context(band) + blender.context + self._phase_context()
         self.align = math.lcm(
-            network.align(band), self._stft.hop if self._stft else 1, phase.align(band) if phase else 1
+            network.align(band), self._transform.align if self._transform else 1, phase.align(band) if phase else 1
         )
 
     def __call__(self, x: NDArray[Any], start: int) -> NDArray[np.float32]:
@@ -104,18 +104,18 @@ class HighBand:
 
     def _estimate(self, signal: Tensor, start: int) -> Tensor:
         """What is missing [1, C, T], before the high-pass."""
-        if self._stft is None:
+        if self._transform is None:
             return self._run(signal, start) - signal
         # a call of its own, so that the spectra it needs are gone when the inverse needs the memory
-        return self._stft.synthesise(self._missing_spectrum(signal, start, self._stft), signal.shape[-1])
+        return self._transform.synthesise(self._missing_spectrum(signal, start, self._transform), signal.shape[-1])
 
-    def _missing_spectrum(self, signal: Tensor, start: int, stft: Stft) -> Tensor:
-        first = start // stft.hop
-        spectrum = stft.analyse(signal)
-        estimate = self._run(spectrum, first) if self._sees_spectrum else stft.analyse(self._run(signal, start))
+    def _missing_spectrum(self, signal: Tensor, start: int, transform: Transform) -> Tensor:
+        first = start // transform.hop
+        spectrum = transform.analyse(signal)
+        estimate = self._run(spectrum, first) if self._sees_spectrum else transform.analyse(self._run(signal, start))
         if self._phase and self._phase.replaces_all:
-            return self._phase.apply(estimate.abs(), self._observe(signal, spectrum, stft, 0, first)) - spectrum
-        return self._shape(estimate, signal, spectrum, stft, first)
+            return self._phase.apply(estimate.abs(), self._observe(signal, spectrum, transform, 0, first)) - spectrum
+        return self._shape(estimate, signal, spectrum, transform, first)
 
     def _run(self, x: Tensor, first: int) -> Tensor:
         # not even a disabled autocast on devices that have none
@@ -123,19 +123,19 @@ class HighBand:
             estimate: Tensor = self._network(x, self._band, first)
         return estimate if estimate.is_complex() else estimate.float()
 
-    def _shape(self, estimate: Tensor, signal: Tensor, spectrum: Tensor, stft: Stft, first: int) -> Tensor:
+    def _shape(self, estimate: Tensor, signal: Tensor, spectrum: Tensor, transform: Transform, first: int) -> Tensor:
         """Estimated spectrum → complex spectrum of what the input lacks."""
-        cutoff_bin = min(self._estimated_band.cutoff_bin(stft), stft.bins - 1)
+        cutoff_bin = min(self._estimated_band.cutoff_bin(transform), transform.bins - 1)
         coherent = self._phase is not None and self._phase.coherent
         magnitude = estimate.abs() if estimate.is_complex() else estimate
-        missing = self._blender.missing(magnitude, spectrum, stft, cutoff_bin, coherent)
-        observed = self._observe(signal, spectrum, stft, missing.low, first)
+        missing = self._blender.missing(magnitude, spectrum, transform, cutoff_bin, coherent)
+        observed = self._observe(signal, spectrum, transform, missing.low, first)
         phased = (self._phase or Native(estimate, cutoff_bin)).apply(missing.magnitude, observed)
-        return self._blender.assemble(missing, phased, stft)
+        return self._blender.assemble(missing, phased, transform)
 
-    def _observe(self, signal: Tensor, spectrum: Tensor, stft: Stft, low: int, first: int) -> Observed:
+    def _observe(self, signal: Tensor, spectrum: Tensor, transform: Transform, low: int, first: int) -> Observed:
         edge = Band(self._band.sample_rate, self._blender.cutoff_hz)
-        return Observed(signal, spectrum, edge, stft, low, first, self._seed)
+        return Observed(signal, spectrum, edge, transform, low, first, self._seed)
 
     @property
     def _estimated_band(self) -> Band:
@@ -144,9 +144,10 @@ class HighBand:
         return Band(self._band.sample_rate, max(self._band.cutoff_hz, nominal_hz))
 
     def _phase_context(self) -> int:
-        if self._phase is None or self._stft is None:
+        if self._phase is None or self._transform is None:
             return 0
-        return self._phase.context(self._stft, self._band) + (0 if self._sees_spectrum else self._stft.n_fft)
+        foreign = 0 if self._sees_spectrum else self._transform.reach
+        return self._phase.context(self._transform, self._band) + foreign
 
     def _silences(self, x: NDArray[Any]) -> Iterator[tuple[int, slice]]:
         """Channel and samples where nothing but silence is heard within the context; what is computed is round-off."""

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -68,8 +68,8 @@ class Batch:
     """Training examples.
 
     Attributes:
-        low: band-limited signals [B, T] float32.
-        full: the originals [B, T] float32.
+        low: band-limited signals [B, T] float32; [B, 2, T] where the recipe wants stereo.
+        full: the originals, likewise.
         cutoff_hz: [B], the band edges of `low` that networks for any edge are told: −12 dB points, with the errors
             that a detector makes. Nominal cutoffs where the recipe draws from no grid.
         bandwidth_hz: [B], where each original's spectrum ends.
@@ -267,7 +267,8 @@ def _example(
     full = _equalise(full, cache.sample_rate, recipe.data.equaliser_db, rng)
     full *= np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
     how, cutoff_hz = _draw_degradation(recipe.degradation, cache.sample_rate, bandwidth_hz, rng)
-    return degrade.apply(full[None], cache.sample_rate, how)[0], full, cutoff_hz, bandwidth_hz
+    low = degrade.apply(full, cache.sample_rate, how)
+    return *((low, full) if recipe.data.is_stereo else (low[0], full[0])), cutoff_hz, bandwidth_hz
 
 
 def _draw_degradation(
@@ -283,6 +284,8 @@ def _draw_degradation(
     seed = int(rng.integers(2**31))
     cutoffs_hz = (lowest_hz, highest_hz)
     how = degrade.sample(seed, sample_rate, families=wanted.families, cutoff_hz=cutoffs_hz, orders=wanted.orders)
+    if how.order and rng.random() < wanted.causal_share:
+        how = replace(how, causal=True)
     if not wanted.cutoffs_per_octave:
         return how, how.cutoff_hz or sample_rate / 2
     return how, min(degrade.edge(how, sample_rate) * float(np.exp(rng.normal(0, _EDGE_ERROR))), sample_rate / 2)
@@ -292,16 +295,16 @@ def _equalise(x: Array, sample_rate: int, db_per_octave: float, rng: np.random.G
     """Random zero-phase equaliser whose gain walks from octave to octave, so that no timbre is learnt by heart."""
     if not db_per_octave:
         return x
-    octaves = np.log2(np.fft.rfftfreq(len(x), 1 / sample_rate).clip(_LOWEST_OCTAVE_HZ) / _LOWEST_OCTAVE_HZ)
+    octaves = np.log2(np.fft.rfftfreq(x.shape[-1], 1 / sample_rate).clip(_LOWEST_OCTAVE_HZ) / _LOWEST_OCTAVE_HZ)
     gains_db = np.cumsum(rng.normal(scale=db_per_octave, size=int(octaves[-1]) + 2))
     gain = 10 ** (np.interp(octaves, np.arange(len(gains_db)), gains_db - gains_db.mean()) / 20)
-    return np.fft.irfft(np.fft.rfft(x) * gain, len(x)).astype(np.float32)
+    return np.fft.irfft(np.fft.rfft(x) * gain, x.shape[-1]).astype(np.float32)
 
 
 def _draw(
     cache: ClipCache, clips: Sequence[Clip], weights: NDArray[np.float64], recipe: Recipe, rng: np.random.Generator
 ) -> tuple[Array, float]:
-    """A mono crop [T] and where its spectrum ends: left, right or middle of a clip, at a random speed."""
+    """A crop [C, T] at a random speed, and where its spectrum ends."""
     clip = clips[int(rng.choice(len(clips), p=weights))]
     # half of the crops stay as they are: at another speed the resampler's slope hides the uppermost bins
     speed = float(np.exp(rng.uniform(*np.log(recipe.data.speed)))) if rng.random() < _SPEED_SHARE else 1.0
@@ -309,9 +312,17 @@ def _draw(
     needed = wanted if speed == 1 else int(np.ceil(wanted * speed)) + 64
     start = int(rng.integers(max(1, clip.samples - needed)))
     pair = cache.crop(clip, start, needed)
-    mono = (pair[0], pair[1], pair.mean(axis=0))[int(rng.integers(3))]
+    crop = _views(pair, recipe.data.is_stereo)[int(rng.integers(3))]
     if speed == 1:
-        return np.ascontiguousarray(mono[:wanted]), clip.bandwidth_hz
-    mono = soxr.resample(mono, cache.sample_rate * speed, cache.sample_rate, quality="HQ")
+        return np.ascontiguousarray(crop[:, :wanted]), clip.bandwidth_hz
+    crop = soxr.resample(crop.T, cache.sample_rate * speed, cache.sample_rate, quality="HQ").T
     # the resampler's own roll-off must not be learnt as if it were music
-    return np.ascontiguousarray(mono[:wanted]), _HQ_PASSBAND * min(clip.bandwidth_hz * speed, cache.sample_rate / 2)
+    return np.ascontiguousarray(crop[:, :wanted]), _HQ_PASSBAND * min(clip.bandwidth_hz * speed, cache.sample_rate / 2)
+
+
+def _views(pair: Array, is_stereo: bool) -> tuple[Array, Array, Array]:
+    """What a crop [C, T] may be made of: left, right or middle; or both channels, exchanged, or twice the middle."""
+    middle = pair.mean(axis=0, keepdims=True)
+    if is_stereo:
+        return pair, pair[::-1], middle.repeat(_CHANNELS, axis=0)
+    return pair[:1], pair[1:], middle

@@ -14,6 +14,7 @@ from musr_cli.dsp.phase import Observed
 from musr_cli.dsp.phases import PHASES
 from musr_cli.training.data import Batch
 from musr_cli.training.recipe import AdversarialForm, LossRecipe
+from musr_models.autoencoder import FRAMES, Autoencoder
 from musr_models.blocks import LogPowerNetwork
 from musr_models.contract import Band
 from musr_models.restore import Restore
@@ -139,6 +140,31 @@ class SignalObjective(Objective):
         return Estimate(
             self.resynthesis(spectra), [s.view(s.estimate) for s in spectra], [s.view(s.full) for s in spectra]
         )
+
+
+class MagnitudeObjective(Objective):
+    """An autoencoder of magnitudes: its chunks compared with those of the originals, above the edges only."""
+
+    network: Autoencoder
+
+    def forward(self, batch: Batch) -> Estimate:
+        """Estimate the chunks of `batch.low` [B, 2, T] above `batch.cutoff_hz`; those that are silent do not count."""
+        transform = self.network.domain
+        first, end = (
+            torch.tensor([transform.first_above(hz, self.sample_rate) for hz in edges.tolist()], device=edges.device)
+            for edges in (batch.cutoff_hz, batch.bandwidth_hz)
+        )
+        look = self.network.look(transform.analyse(batch.low), first)
+        lowest = int(first.min())
+        target = self.network.target(transform.analyse(batch.full), look)[..., lowest:, :]
+        with self.autocast(target):
+            estimate = self.network.body(look.chunks, lowest).float()
+        rows = torch.arange(lowest, transform.bins, device=first.device)
+        counts = (rows >= first[:, None]) & (rows < end[:, None])
+        counts = counts.repeat_interleave(len(target) // len(first), dim=0)[:, None, :, None]
+        mask = (counts & (look.level > 0)).float()
+        error = ((estimate - target).square() * mask).sum() / (mask.sum() * FRAMES).clamp_min(1)
+        return Estimate({"content": self.weights.content * error}, [], [])
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from musr_cli.errors import UsageError
-from musr_cli.training.losses import Objective, SignalObjective, SpectralObjective
+from musr_cli.training.losses import MagnitudeObjective, Objective, SignalObjective, SpectralObjective
 from musr_cli.training.recipe import Recipe
 from musr_cli.training.waveform_losses import FeatureObjective, VocoderObjective, WaveformObjective
+from musr_models.autoencoder import Autoencoder
 from musr_models.blocks import LogPowerNetwork
 from musr_models.features import Features
 from musr_models.restore import Restore
@@ -17,6 +18,7 @@ from musr_models.waveform import WaveformNetwork
 OBJECTIVES: dict[type[nn.Module], type[Objective]] = {
     LogPowerNetwork: SpectralObjective,
     Restore: SignalObjective,
+    Autoencoder: MagnitudeObjective,
     WaveformNetwork: WaveformObjective,
     TfGan: VocoderObjective,
     Features: FeatureObjective,

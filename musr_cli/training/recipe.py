@@ -35,6 +35,7 @@ class DataRecipe:
         exclude: patterns of file names not used at all.
         favoured: patterns of file names of which more crops are drawn than by their length.
         favoured_share: of all crops, those from favoured files.
+        is_stereo: crops have two channels: as they are, exchanged, or twice the middle; otherwise one of the three.
         gain_db: range of random gain.
         speed: range of random speed (and pitch) of half of the crops; (1, 1) for none.
         mix: share of crops that are the sum of two clips.
@@ -49,6 +50,7 @@ class DataRecipe:
     exclude: tuple[str, ...] = ()
     favoured: tuple[str, ...] = ()
     favoured_share: float = 0.5
+    is_stereo: bool = False
     gain_db: tuple[float, float] = (0.0, 0.0)
     speed: tuple[float, float] = (1.0, 1.0)
     mix: float = 0.0
@@ -68,6 +70,7 @@ class DegradationRecipe:
         validate_hz: cutoffs at which held-out clips are restored, one after the other; the highest of `cutoff_hz` where
             there are none.
         orders: lowest and highest order of recursive filters.
+        causal_share: of recursive filters, those that run forwards only.
     """
 
     families: tuple[str, ...] = ("resample",)
@@ -75,6 +78,7 @@ class DegradationRecipe:
     cutoffs_per_octave: int = 0
     validate_hz: tuple[float, ...] = ()
     orders: tuple[int, int] = ORDERS
+    causal_share: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,8 @@ class LossRecipe:
     """Weights of the loss terms; a term of weight 0 is not computed.
 
     Attributes:
-        content: mean square error of the standardised log power (Dai et al., eq. 3; their a).
+        content: mean square error of the standardised log power (Dai et al., eq. 3; their a), or of scaled logarithms
+            of magnitudes (Miron & Davies, eq. 1).
         resynthesis: LSD of the signal after phase and inverse STFT, see `losses.LogSpectra`.
         compressed: error of compressed powers, which minds peaks where `resynthesis` minds gaps.
         spread: how far the deviation over the bins of a frame is off, which keeps `resynthesis` from smearing.
@@ -130,6 +135,7 @@ class OptimiserRecipe:
         warmup_steps: steps over which the rate rises to its start.
         weight_decay: decoupled.
         ema: decay of the moving average of the weights that is kept and validated; 0 for none.
+        kind: "adam", or its variant "adamax" (Miron & Davies 2018, 3.4).
     """
 
     learning_rate: float = 1e-4
@@ -138,6 +144,7 @@ class OptimiserRecipe:
     warmup_steps: int = 0
     weight_decay: float = 0.0
     ema: float = 0.0
+    kind: Literal["adam", "adamax"] = "adam"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,11 @@ from musr_models.discriminators import (
 from musr_models.tfgan import TfGan
 from musr_models.waveform import WaveformNetwork
 
+_OPTIMISERS: dict[str, type[torch.optim.AdamW] | type[torch.optim.Adamax]] = {
+    "adam": torch.optim.AdamW,
+    "adamax": torch.optim.Adamax,
+}
+
 
 @dataclass
 class State:
@@ -72,7 +77,7 @@ def new_state(network: nn.Module, recipe: Recipe) -> State:
     state = State(
         network,
         copy.deepcopy(network) if rates.ema else network,
-        torch.optim.AdamW(network.parameters(), rates.learning_rate, weight_decay=rates.weight_decay),
+        _OPTIMISERS[rates.kind](network.parameters(), lr=rates.learning_rate, weight_decay=rates.weight_decay),
     )
     if recipe.loss.adversarial:
         device = next(network.parameters()).device

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from musr_cli.training.data import Batch
+from musr_models.autoencoder import Autoencoder
 from musr_models.blocks import LogPowerNetwork, relative_log
 from musr_models.restore import ROUND_OFF, Restore, fit_bins
 from musr_models.transforms import power
@@ -19,6 +20,8 @@ def set_statistics(network: nn.Module, batches: Iterable[Batch], sample_rate: in
         _of_two_bands(network, batches, sample_rate)
     elif isinstance(network, Restore):
         _of_whole_spectra(network, batches, sample_rate)
+    elif isinstance(network, Autoencoder):
+        _largest(network, batches, sample_rate)
 
 
 def _of_two_bands(network: LogPowerNetwork, batches: Iterable[Batch], sample_rate: int) -> None:
@@ -48,6 +51,15 @@ def _of_whole_spectra(network: Restore, batches: Iterable[Batch], sample_rate: i
         top_hz = batch.bandwidth_hz.clamp_max(sample_rate / 2)
         moments.add(relative_log(powers, level, ROUND_OFF), (hz <= top_hz[:, None]).float())
     network.mean, network.std = moments.result()
+
+
+def _largest(network: Autoencoder, batches: Iterable[Batch], sample_rate: int) -> None:
+    """The scale of an autoencoder: the largest of its inputs."""
+    transform = network.domain
+    for batch in batches:
+        first = torch.tensor([transform.first_above(hz, sample_rate) for hz in batch.cutoff_hz.tolist()])
+        largest = network.look(transform.analyse(batch.low), first).chunks.amax() * network.scale
+        network.scale = torch.maximum(network.scale, largest)
 
 
 class _Moments:

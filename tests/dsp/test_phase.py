@@ -10,6 +10,7 @@ from torch import Tensor
 from musr_cli.dsp.phase import Flip, GriffinLim, Native, Observed, Random
 from musr_cli.dsp.phases import PHASES
 from musr_models.contract import Band
+from musr_models.cqt import Cqt
 from musr_models.transforms import Stft
 
 DAI = Stft(512, 256, "hamming")
@@ -189,4 +190,8 @@ def test_griffin_lim_brings_frames_to_agree() -> None:
 def test_only_some_look_at_other_frames() -> None:
     assert {name for name, source in PHASES.items() if source.context(DAI, Band(16000, 4000.0))} == LISTENERS
     assert GriffinLim().context(DAI, Band(16000, 4000.0)) == GriffinLim.iterations * 512
-    assert all(source.refuse(None, Band(16000, 4000.0)) for source in PHASES.values())
+
+
+def test_any_transform_has_phases_of_its_own_and_random_ones() -> None:
+    willing = {name for name, source in PHASES.items() if not source.refuse(Cqt(16000), Band(16000, 4000.0))}
+    assert willing == {"band-limited", "random"}

@@ -50,6 +50,14 @@ def test_above_48_khz_the_band_is_made_at_a_rate_that_divides_well(output: int, 
 
 
 @pytest.mark.parametrize(
+    ("output", "known", "work"),
+    [(48000, {44100}, 44100), (96000, {44100}, 44100), (44100, {48000}, 44100), (48000, {16000}, 48000)],
+)
+def test_a_network_of_one_rate_works_below_the_output(output: int, known: set[int], work: int) -> None:
+    assert work_rate(output, known) == work
+
+
+@pytest.mark.parametrize(
     ("rate", "ratio", "wish", "model", "output"),
     [
         (22050, 2, None, "gan", 44100),
@@ -151,6 +159,7 @@ def test_where_nothing_is_missing_there_is_no_edge(measured: BandEdge, rates: Ra
 def test_an_explicit_edge_counts_and_takes_its_slope_from_a_measurement_that_agrees() -> None:
     assert find_edge(edge_at(8100, 7000), 8000, SAME) == Edge(8000, 7000, 8000)
     assert find_edge(edge_at(12000, 11000), 8000, SAME) == Edge(8000, 7600, 8000)
+    assert find_edge(BandEdge(8100, 2600, 0.3, full_band=False), 8000, SAME) == Edge(8000, 7600, 8000)
     assert find_edge(full(44100), 20500, SAME) == Edge(20500, 0.95 * 20500, 20500)
     assert find_edge(full(22050), 11025, TWICE) == find_edge(full(22050), "auto", TWICE)
     assert find_edge(full(44100), 22050, SAME) is None

@@ -136,3 +136,25 @@ def test_spectra_end_where_encoders_cut_them(tmp_path: Path) -> None:
 )
 def test_patterns_take_names_and_paths(file: str, pattern: str, expected: bool) -> None:
     assert matches(file, [pattern]) is expected
+
+
+def test_stereo_crops_keep_both_channels(cache: ClipCache, recipe: Recipe) -> None:
+    own = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, is_stereo=True))
+    batch = make_batch(cache, cache.clips, own, 1, 12)
+    assert batch.low.shape == batch.full.shape == (12, 2, int(own.data.crop_s * cache.sample_rate))
+    is_mono = [torch.equal(left, right) for left, right in batch.full]
+    # a third of stereo pieces, and all mono ones, come as the middle
+    assert any(is_mono)
+    assert not all(is_mono)
+    given = batch.low.flatten(1).norm(dim=1) / batch.full.flatten(1).norm(dim=1)
+    assert (given < 1.001).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_causal_filters_shift_phases(cache: ClipCache, recipe: Recipe, share: float) -> None:
+    degradation = dataclasses.replace(recipe.degradation, families=("butterworth",), causal_share=share)
+    batch = make_batch(cache, cache.clips, dataclasses.replace(recipe, degradation=degradation), 1, 4)
+    cross = torch.fft.rfft(batch.low) * torch.fft.rfft(batch.full).conj()
+    near_edge = cross[:, int(3000 * batch.low.shape[-1] / cache.sample_rate) :][:, :100]
+    turned = near_edge.imag.abs().sum() / near_edge.abs().sum()
+    assert (turned > 0.3) == bool(share)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import tomli_w
@@ -88,6 +88,7 @@ class Kind:
     edges: tuple[float, float] | None = None
     learnt: float = 0.35
     share: float = 0.6
+    is_stereo: bool = False
 
 
 SIGNAL = LossRecipe(content=0.0, multi_stft=1.0, multi_wave=100.0)
@@ -110,6 +111,14 @@ KINDS: dict[str, Kind] = {
         SIGNAL, (2000.0, 4000.0), 9, 0.9,
     ),
     "resgan": Kind({"sample_rates": (16000,), "widths": (16, 24), "ratio": 2}, SIGNAL, learnt=9, share=0.9),
+    "bottleneck": Kind(
+        {"filters": 16, "hidden": 48, "cutoffs_hz": (2000.0, 4000.0), "is_masked": True},
+        LossRecipe(content=1000.0), (2000.0, 4000.0), learnt=9, share=0.5, is_stereo=True,
+    ),
+    "stride2": Kind(
+        {"transform": "cqt", "filters": 8, "hidden": 48}, LossRecipe(content=1000.0),
+        learnt=9, share=0.5, is_stereo=True,
+    ),
     "tfgan": Kind({"width": 32, "strides": (8, 8, 4), "dilations": (1, 3)}, SIGNAL, learnt=9, share=0.8),
     "features": Kind({"widths": (8, 8), "embedding": 16}, LossRecipe(), learnt=0.35),
 }  # fmt: skip
@@ -123,6 +132,7 @@ def of_architecture(recipe: Recipe, architecture: str) -> Recipe:
         architecture=architecture,
         network=kind.network,
         loss=kind.loss,
+        data=dataclasses.replace(recipe.data, is_stereo=kind.is_stereo),
         optimiser=OptimiserRecipe(3e-3, power=0.5),
         degradation=DegradationRecipe(("resample",), kind.edges, 12, kind.edges) if kind.edges else recipe.degradation,
     )
@@ -165,7 +175,11 @@ def test_statistics_standardise(recipe: Recipe, cache: ClipCache) -> None:
     assert target.std() == pytest.approx(1.0, abs=0.2)
 
 
-def test_resumed_run_is_the_uninterrupted_one(recipe: Recipe, cache: ClipCache, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["adam", "adamax"])
+def test_resumed_run_is_the_uninterrupted_one(
+    recipe: Recipe, cache: ClipCache, tmp_path: Path, kind: Literal["adam", "adamax"]
+) -> None:
+    recipe = dataclasses.replace(recipe, optimiser=dataclasses.replace(recipe.optimiser, kind=kind))
     whole = fresh(recipe, cache)
     go(whole, recipe, cache, 12)
     killed = fresh(recipe, cache)
