@@ -37,6 +37,7 @@ from musr_cli.degrade import Degradation
 from musr_cli.dsp.phase import unit_phasors
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import evaluate
+from musr_cli.metrics.snr import snr_db
 from musr_models import registry
 from musr_models.autoencoder import SAMPLE_RATE, TRANSFORMS
 from musr_models.contract import Band
@@ -90,9 +91,7 @@ def measure(clip: Clip, models: Sequence[str], inputs: Sequence[str], seconds: f
 
 def sdr(full: Array, made: Array) -> float:
     """Mean over chunks, in dB."""
-    errors = full.astype(np.float64) - made
-    ratios = [np.sum(full[:, part] ** 2.0) / np.sum(errors[:, part] ** 2) for part in _chunks(full.shape[-1])]
-    return float(np.mean(10 * np.log10(ratios)))
+    return float(np.mean([snr_db(full[:, part], made[:, part]) for part in _chunks(full.shape[-1])]))
 
 
 def _chunks(samples: int) -> Iterator[slice]:

@@ -109,7 +109,7 @@ class Autoencoder(Network):
     def align(self, band: Band) -> int:
         """Chunks of frames begin at multiples of 20 frames, or of a slice."""
         del band
-        return self.domain.align if isinstance(self.domain, Cqt) else STEP * self.domain.hop
+        return math.lcm(self.domain.align, STEP * self.domain.hop)
 
     def context(self, band: Band) -> int:
         """The transform's reach; chunks of an STFT reach 30 frames further, those of slices stay inside."""
@@ -140,7 +140,7 @@ class Autoencoder(Network):
         is_mono = x.shape[1] == 1 or torch.equal(x[:, :1], x[:, 1:])
         seen = x[:, :1] if is_mono else x
         # a slice knows nothing of others: one after the other they take less memory, and less time
-        length = self.domain.frames_per_slice if isinstance(self.domain, Cqt) else x.shape[-1]
+        *_, length = self._margins(x.shape[-1])
         high = torch.cat([self._estimate(part, row) for part in torch.split(seen, length, dim=-1)], dim=-1)
         return F.pad(high.expand(-1, x.shape[1], -1, -1), (0, 0, row, 0))
 
@@ -260,7 +260,7 @@ class Stride2(Autoencoder):
         maps = chunks.to(memory_format=torch.channels_last)
         for conv in self.convs:
             maps = F.relu(conv(maps), inplace=True)
-        maps = torch.unflatten(torch.relu(self.dense2(torch.relu(self.dense1(maps.flatten(1))))), 1, self.smallest)
+        maps = torch.unflatten(self.dense2(torch.relu(self.dense1(maps.flatten(1)))), 1, self.smallest)
         starts = self._starts(first)
         maps = maps[:, :, starts[0] :].contiguous(memory_format=torch.channels_last)
         for inverse, (start, wanted), size in zip(self.inverses, pairwise(starts), self.sizes[::-1], strict=True):

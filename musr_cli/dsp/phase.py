@@ -73,10 +73,12 @@ class PhaseSource(ABC):
     Attributes:
         coherent: the phase is that of the input in the same bin, so what is added to the input adds up in amplitude.
         replaces_all: the given band gets new phases too, and the output is no longer the input there.
+        takes_any_transform: it does not need bins of equal width.
     """
 
     coherent: bool = False
     replaces_all: bool = False
+    takes_any_transform: bool = False
 
     def context(self, transform: Transform, band: Band) -> int:
         """Samples on each side, beyond those of the network, that one output sample depends on."""
@@ -96,7 +98,7 @@ class PhaseSource(ABC):
     def refuse(self, transform: Transform, band: Band) -> str | None:
         """Why the source cannot work with spectra of this transform, or at this rate; None where it can."""
         del band
-        if isinstance(transform, Stft):
+        if isinstance(transform, Stft) or self.takes_any_transform:
             return None
         return "it works on bins of equal width (STFT), and those of this model are not"
 
@@ -160,6 +162,7 @@ class BandLimited(PhaseSource):
     """
 
     coherent = True
+    takes_any_transform = True
 
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
         """See `PhaseSource.apply`."""
@@ -168,23 +171,15 @@ class BandLimited(PhaseSource):
             observed = replace(observed, transform=stft, spectrum=stft.analyse(observed.signal))
         return magnitude * _phasors(observed, torch.arange(observed.low, observed.transform.bins))
 
-    def refuse(self, transform: Transform, band: Band) -> str | None:
-        """See `PhaseSource.refuse`: any transform has phases."""
-        del transform, band
-        return None
-
 
 class Random(PhaseSource):
     """Uniformly random phase, keyed by absolute frame, bin and seed (the comparison in Miron & Davies 2018, 4.2)."""
 
+    takes_any_transform = True
+
     def apply(self, magnitude: Tensor, observed: Observed) -> Tensor:
         """See `PhaseSource.apply`."""
         return magnitude * _random_phasors(observed)
-
-    def refuse(self, transform: Transform, band: Band) -> str | None:
-        """See `PhaseSource.refuse`: any transform has phases."""
-        del transform, band
-        return None
 
 
 class Native(PhaseSource):

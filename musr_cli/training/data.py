@@ -31,6 +31,7 @@ from musr_cli.dsp.spectrum import LongTermSpectrum
 from musr_cli.errors import MusrError
 from musr_cli.training.recipe import DataRecipe, DegradationRecipe, Recipe
 from musr_models.contract import Band
+from musr_models.transforms import Transform
 
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 CACHE_LIMIT_BYTES = 40 * 2**30
@@ -83,6 +84,11 @@ class Batch:
     def bands(self, sample_rate: int) -> list[Band]:
         """What networks for any edge are told of each example."""
         return [Band(sample_rate, cutoff_hz) for cutoff_hz in self.cutoff_hz.tolist()]
+
+    def cutoff_bins(self, transform: Transform, sample_rate: int) -> Tensor:
+        """[B], the first bin of each example that counts as missing."""
+        bins = [band.cutoff_bin(transform) for band in self.bands(sample_rate)]
+        return torch.tensor(bins, device=self.cutoff_hz.device)
 
     def to(self, device: torch.device) -> Batch:
         """The batch on `device`."""
@@ -284,7 +290,8 @@ def _draw_degradation(
     seed = int(rng.integers(2**31))
     cutoffs_hz = (lowest_hz, highest_hz)
     how = degrade.sample(seed, sample_rate, families=wanted.families, cutoff_hz=cutoffs_hz, orders=wanted.orders)
-    if how.order and rng.random() < wanted.causal_share:
+    # nothing is drawn for recipes without a share, whose crops stay what they were
+    if wanted.causal_share and how.order and rng.random() < wanted.causal_share:
         how = replace(how, causal=True)
     if not wanted.cutoffs_per_octave:
         return how, how.cutoff_hz or sample_rate / 2

@@ -14,7 +14,7 @@ from musr_cli.dsp.phase import Observed
 from musr_cli.dsp.phases import PHASES
 from musr_cli.training.data import Batch
 from musr_cli.training.recipe import AdversarialForm, LossRecipe
-from musr_models.autoencoder import FRAMES, Autoencoder
+from musr_models.autoencoder import Autoencoder
 from musr_models.blocks import LogPowerNetwork
 from musr_models.contract import Band
 from musr_models.restore import Restore
@@ -133,7 +133,7 @@ class SignalObjective(Objective):
         low = stft.analyse(batch.low)[:, None]
         with self.autocast(low):
             spectrum = self.network.estimate(low, bands)[:, 0]
-        first = torch.tensor([band.cutoff_bin(stft) for band in bands], device=low.device)
+        first = batch.cutoff_bins(stft, self.sample_rate)
         is_missing = torch.arange(stft.bins, device=low.device) >= first[:, None]
         high = stft.synthesise(spectrum * is_missing[..., None], batch.full.shape[-1])
         spectra = self.spectra(high, batch, batch.cutoff_hz)
@@ -150,10 +150,9 @@ class MagnitudeObjective(Objective):
     def forward(self, batch: Batch) -> Estimate:
         """Estimate the chunks of `batch.low` [B, 2, T] above `batch.cutoff_hz`; those that are silent do not count."""
         transform = self.network.domain
-        first, end = (
-            torch.tensor([transform.first_above(hz, self.sample_rate) for hz in edges.tolist()], device=edges.device)
-            for edges in (batch.cutoff_hz, batch.bandwidth_hz)
-        )
+        first = batch.cutoff_bins(transform, self.sample_rate)
+        ends = [transform.first_above(hz, self.sample_rate) for hz in batch.bandwidth_hz.tolist()]
+        end = torch.tensor(ends, device=first.device)
         look = self.network.look(transform.analyse(batch.low), first)
         lowest = int(first.min())
         target = self.network.target(transform.analyse(batch.full), look)[..., lowest:, :]
@@ -163,12 +162,12 @@ class MagnitudeObjective(Objective):
         counts = (rows >= first[:, None]) & (rows < end[:, None])
         counts = counts.repeat_interleave(len(target) // len(first), dim=0)[:, None, :, None]
         mask = (counts & (look.level > 0)).float()
-        error = ((estimate - target).square() * mask).sum() / (mask.sum() * FRAMES).clamp_min(1)
-        return Estimate({"content": self.weights.content * error}, [], [])
+        content = self.weights.content * masked_mean((estimate - target).square(), mask)
+        return Estimate({"content": content}, [], [])
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean of `x` [B, bins, N] over where `mask` [B, bins, 1] is 1."""
+    """Mean of `x` [..., bins, N] over where `mask` [..., bins, 1] is 1."""
     return (x * mask).sum() / (mask.sum() * x.shape[-1]).clamp_min(1)
 
 

@@ -57,7 +57,7 @@ def _largest(network: Autoencoder, batches: Iterable[Batch], sample_rate: int) -
     """The scale of an autoencoder: the largest of its inputs."""
     transform = network.domain
     for batch in batches:
-        first = torch.tensor([transform.first_above(hz, sample_rate) for hz in batch.cutoff_hz.tolist()])
+        first = batch.cutoff_bins(transform, sample_rate)
         largest = network.look(transform.analyse(batch.low), first).chunks.amax() * network.scale
         network.scale = torch.maximum(network.scale, largest)
 
