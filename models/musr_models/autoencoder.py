@@ -116,10 +116,15 @@ class Autoencoder(Network):
         del band
         return self.domain.reach + (0 if isinstance(self.domain, Cqt) else FRAMES * self.domain.hop)
 
-    def look(self, spectrum: Tensor, first: Tensor) -> Look:
-        """Spectra [B, C, rows, N] with band edges at rows `first` [B] → their chunks, spectrum after spectrum."""
+    def look(self, spectrum: Tensor, first: Tensor, chosen: Tensor | None = None) -> Look:
+        """Spectra [B, C, rows, N] with band edges at rows `first` [B] → their chunks, spectrum after spectrum.
+
+        `chosen` are indices of the only chunks that are wanted.
+        """
         powers = self.chunks(power(spectrum))
         first = first.repeat_interleave(len(powers) // len(first))
+        if chosen is not None:
+            powers, first = powers[chosen], first[chosen]
         is_given = torch.arange(powers.shape[-2], device=powers.device) < first[:, None]
         energy = (powers.sum(dim=-1) * is_given[:, None]).sum(dim=-1)
         level = (energy / (FRAMES * first[:, None]).clamp_min(1)).sqrt()[..., None, None]
@@ -127,9 +132,10 @@ class Autoencoder(Network):
         loudest = seen.amax(dim=-2, keepdim=True).sqrt() / level.clamp_min(_TINY)
         return Look(self._log(seen, level), level, loudest)
 
-    def target(self, spectrum: Tensor, look: Look) -> Tensor:
-        """What `body` learns: the chunks of the full-band spectra, relative to the same levels."""
-        return self._log(self.chunks(power(spectrum)), look.level)
+    def target(self, spectrum: Tensor, look: Look, chosen: Tensor | None = None) -> Tensor:
+        """What `body` learns: the same chunks of the full-band spectra [B, C, rows, N], relative to the same levels."""
+        powers = self.chunks(power(spectrum))
+        return self._log(powers if chosen is None else powers[chosen], look.level)
 
     def forward(self, x: Tensor, band: Band, first: int = 0) -> Tensor:
         """Spectrum [B, C, rows, N] → magnitude, zero below the band edge; C is 1 or 2."""
@@ -171,7 +177,7 @@ class Autoencoder(Network):
     def join(self, chunks: Tensor, frames: int) -> Tensor:
         """The inverse: chunks [K, C, rows, 30], faded over where they overlap, → [B, C, rows, frames]."""
         before, after, length = self._margins(frames)
-        count = (before + length + after - OVERLAP) // STEP
+        count = self.chunk_count(frames) // (frames // length)
         fade = (torch.arange(OVERLAP, device=chunks.device) + 0.5) / OVERLAP
         parts = torch.unflatten(chunks, 0, (-1, count))
         blocks = parts[..., :STEP].clone()
@@ -179,6 +185,11 @@ class Autoencoder(Network):
         blocks[:, 1:, ..., :OVERLAP] += parts[:, :-1, ..., STEP:] * (1 - fade)
         whole = F.pad(blocks.movedim(1, -2).flatten(-2), (-before, OVERLAP - after))
         return torch.unflatten(whole, 0, (-1, frames // length)).movedim(1, -2).flatten(-2)
+
+    def chunk_count(self, frames: int) -> int:
+        """Number of chunks of a spectrum of `frames` frames."""
+        before, after, length = self._margins(frames)
+        return frames // length * ((before + length + after - OVERLAP) // STEP)
 
     def _margins(self, frames: int) -> tuple[int, int, int]:
         """Frames added before and after each part, and its length: a part is a slice, or the whole of an STFT."""

@@ -84,20 +84,22 @@ class Cqt(Transform):
         """See `Transform.frames`."""
         return (-(-samples // self.align) + 1) * self.frames_per_slice
 
-    def analyse(self, x: Tensor) -> Tensor:
-        """See `Transform.analyse`."""
+    def analyse(self, x: Tensor, first_bin: int = 0) -> Tensor:
+        """See `Transform.analyse`; bins that are not wanted cost nothing."""
         slices = self.frames(x.shape[-1]) // self.frames_per_slice
         padded = F.pad(x, (self.align, slices * self.align - x.shape[-1]))
         faded = padded.unfold(-1, self.slice, self.align) * _fade(self, x.device)
-        parts = torch.fft.rfft(faded)[..., _source(self, x.device)] * _analysis(self, x.device)
+        start = sum(len(row.window) for row in _rows(self)[:first_bin])
+        parts = torch.fft.rfft(faded)[..., _source(self, x.device)[start:]] * _analysis(self, x.device)[start:]
+        places = _target(self, x.device)[start:] - first_bin * self.frames_per_slice
         # slice by slice: most of a row is zeros, which take no more room than one slice has of them
-        return torch.cat([self._frames(part) for part in parts.unbind(-2)], dim=-1)
+        return torch.cat([self._frames(part, places, self.bins - first_bin) for part in parts.unbind(-2)], dim=-1)
 
-    def _frames(self, parts: Tensor) -> Tensor:
-        """Weighted bins of one slice [..., P] → its frames [..., bins, frames_per_slice]."""
-        rows = parts.new_zeros(*parts.shape[:-1], self.bins * self.frames_per_slice)
-        rows[..., _target(self, parts.device)] = parts
-        frames: Tensor = torch.fft.ifft(rows.reshape(*parts.shape[:-1], self.bins, self.frames_per_slice))
+    def _frames(self, parts: Tensor, places: Tensor, bins: int) -> Tensor:
+        """Weighted FFT bins of one slice [..., P], which belong to `places` [P], → [..., bins, frames_per_slice]."""
+        rows = parts.new_zeros(*parts.shape[:-1], bins * self.frames_per_slice)
+        rows[..., places] = parts
+        frames: Tensor = torch.fft.ifft(rows.reshape(*parts.shape[:-1], bins, self.frames_per_slice))
         return frames
 
     def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:

@@ -70,8 +70,8 @@ class Transform(ABC):
         """Number of frames for a signal of `samples` samples."""
 
     @abstractmethod
-    def analyse(self, x: Tensor) -> Tensor:
-        """[..., T] float32 → [..., bins, frames] complex64."""
+    def analyse(self, x: Tensor, first_bin: int = 0) -> Tensor:
+        """[..., T] float32 → [..., bins − first_bin, frames] complex64: the bins from `first_bin` on."""
 
     @abstractmethod
     def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:
@@ -121,14 +121,14 @@ class Stft(Transform):
         """See `Transform.frames`."""
         return samples // self.hop + 1
 
-    def analyse(self, x: Tensor) -> Tensor:
-        """[..., T] float32 → [..., bins, frames] complex64."""
+    def analyse(self, x: Tensor, first_bin: int = 0) -> Tensor:
+        """See `Transform.analyse`."""
         flat = x.reshape(-1, x.shape[-1])
         window = _window(self.window, self.n_fft, x.device)
         spectrum = torch.stft(
             flat, self.n_fft, self.hop, window=window, center=True, pad_mode="constant", return_complex=True
         )
-        return spectrum.reshape(*x.shape[:-1], *spectrum.shape[-2:])
+        return spectrum.reshape(*x.shape[:-1], *spectrum.shape[-2:])[..., first_bin:, :]
 
     def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:
         """[..., bins, frames] complex → [..., samples] float32; least-squares inverse of `analyse`."""

@@ -153,17 +153,24 @@ class MagnitudeObjective(Objective):
         first = batch.cutoff_bins(transform, self.sample_rate)
         ends = [transform.first_above(hz, self.sample_rate) for hz in batch.bandwidth_hz.tolist()]
         end = torch.tensor(ends, device=first.device)
-        look = self.network.look(transform.analyse(batch.low), first)
+        low = transform.analyse(batch.low)
+        chosen = self._choose(low)
+        look = self.network.look(low, first, chosen)
         lowest = int(first.min())
-        target = self.network.target(transform.analyse(batch.full), look)[..., lowest:, :]
+        target = self.network.target(transform.analyse(batch.full, lowest), look, chosen)
         with self.autocast(target):
             estimate = self.network.body(look.chunks, lowest).float()
         rows = torch.arange(lowest, transform.bins, device=first.device)
         counts = (rows >= first[:, None]) & (rows < end[:, None])
-        counts = counts.repeat_interleave(len(target) // len(first), dim=0)[:, None, :, None]
+        counts = counts.repeat_interleave(self.network.chunk_count(low.shape[-1]), dim=0)[chosen, None, :, None]
         mask = (counts & (look.level > 0)).float()
         content = self.weights.content * masked_mean((estimate - target).square(), mask)
         return Estimate({"content": content}, [], [])
+
+    def _choose(self, spectrum: Tensor) -> Tensor:
+        """Indices of the chunks that this step learns from."""
+        count = len(spectrum) * self.network.chunk_count(spectrum.shape[-1])
+        return torch.randperm(count, device=spectrum.device)[: max(1, round(self.weights.chunk_share * count))]
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -104,6 +104,8 @@ class LossRecipe:
         multi_stft: spectral convergence and log magnitudes at three resolutions (Zhang et al., eq. 2).
         frames: energy, mean and slope of short frames (TFGAN's time-domain loss).
         perceptual: distance of the maps of a feature encoder (Retzlöff's "-C").
+        chunk_share: of the chunks of a batch, those that a step learns from, drawn at random (Miron & Davies, 4.1.2):
+            neighbours are much alike, and more crops for the same work teach more.
     """
 
     content: float = 1.0
@@ -122,6 +124,7 @@ class LossRecipe:
     multi_stft: float = 0.0
     frames: float = 0.0
     perceptual: float = 0.0
+    chunk_share: float = 1.0
 
 
 @dataclass(frozen=True)
