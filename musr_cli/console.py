@@ -93,6 +93,29 @@ def table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> Non
     console.print(grid)
 
 
+@dataclass(frozen=True)
+class Canvas:
+    """What can be drawn on: columns of a terminal, and whether Unicode's blocks and signs can be shown there."""
+
+    width: int
+    blocks: bool
+
+
+def canvas() -> Canvas | None:
+    """The terminal behind stdout; None where that is none (a file, a pipe), and with --quiet: nobody wants to look."""
+    if _verbosity.quiet or not sys.stdout.isatty():
+        return None
+    page = Console()
+    return Canvas(page.width, _can_encode("▁█┊▲−", page.encoding))
+
+
+def show(lines: Sequence[Sequence[tuple[str, str]]]) -> None:
+    """Print a drawing, lines of (text, style) as `plotting.terminal` makes them, on stdout."""
+    page = Console(highlight=False)
+    for line in lines:
+        page.print(Text.assemble(*line), soft_wrap=True)
+
+
 @contextlib.contextmanager
 def report_errors(debug: bool = False) -> Iterator[None]:
     """Turn whatever escapes into one line on stderr and an exit code. Every command runs inside."""
@@ -187,6 +210,14 @@ def _print_line(*parts: str, style: str = "") -> None:
     # only the first part is coloured; file names may hold brackets and line breaks, so nothing is parsed as markup
     first, *rest = (one_line(part) for part in parts)
     console.print(Text.assemble((first, style), *rest), soft_wrap=True)
+
+
+def _can_encode(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
 
 
 def _cell(value: object) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from musr_cli.console import Progress, configure, emit_json, fail, minutes
+from musr_cli.console import Canvas, Progress, canvas, configure, emit_json, fail, minutes, show
 from musr_cli.errors import FAILED, PARTIAL, MusrError
 from musr_cli.failure import explain
 from musr_cli.options import Debug, Json, NoProgress, Quiet
@@ -17,7 +18,9 @@ from musr_cli.options import Debug, Json, NoProgress, Quiet
 if TYPE_CHECKING:
     from musr_cli.audio.formats import AudioInfo
     from musr_cli.dsp.band_edge import BandEdge
+    from musr_cli.dsp.spectrum import LongTermSpectrum
     from musr_cli.dsp.statistics import Statistics
+    from musr_cli.plotting.terminal import Line
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="One file or more, or - for a pipe.")]
 
@@ -36,33 +39,45 @@ def inspect(
     """Say what files hold: format, level, clipping, silence, where their band ends, and what enhance could do.
 
     The band edge is the −12 dB point of the long-term response; its confidence is how often such an answer is right
-    within 200 Hz or 3 %.
+    within 200 Hz or 3 %. On a terminal, the long-term spectrum is drawn below.
     """
     configure(quiet=quiet, progress=not no_progress, debug=debug)
+    drawn_on = None if as_json else canvas()
     reports: list[dict[str, Any]] = []
+    drawings: list[list[Line]] = []
     codes: list[int] = []
     with Progress(len(files)) as progress:
         for place in files:
             try:
-                reports.append(_report(place, progress))
+                report, drawing = _report(place, progress, drawn_on)
             except MusrError as error:
                 failure = explain(error)
                 fail(failure.message, failure.trace)
                 codes.append(failure.exit_code)
+            else:
+                reports.append(report)
+                drawings.append(drawing)
     if as_json:
         emit_json({"files": reports})
     else:
-        print("\n".join(_as_text(report) for report in reports), end="")
+        _print(reports, drawings)
     if codes:
         raise typer.Exit(PARTIAL if reports else codes[0] if len(codes) == 1 else FAILED)
 
 
-def _report(place: str, progress: Progress) -> dict[str, Any]:
-    """Everything about one file, in one pass over it."""
+def _print(reports: Sequence[dict[str, Any]], drawings: Sequence[list[Line]]) -> None:
+    for index, (report, drawing) in enumerate(zip(reports, drawings, strict=True)):
+        print("\n" * (index > 0) + _as_text(report), end="")
+        show(drawing)
+
+
+def _report(place: str, progress: Progress, drawn_on: Canvas | None) -> tuple[dict[str, Any], list[Line]]:
+    """Everything about one file, in one pass over it, and its spectrum for the terminal, where there is one."""
     from musr_cli.audio.formats import PIPE
     from musr_cli.audio.reading import open_source
     from musr_cli.dsp.band_edge import EdgeDetector
     from musr_cli.dsp.loudness import LoudnessMeter
+    from musr_cli.dsp.spectrum import LongTermSpectrum
     from musr_cli.dsp.statistics import Statistics
 
     with open_source(PIPE if place == PIPE else Path(place)) as source:
@@ -70,14 +85,16 @@ def _report(place: str, progress: Progress) -> dict[str, Any]:
         bar = progress.add(info.name, info.duration_s)
         statistics = Statistics(info.sample_rate, info.channels, info.bits)
         loudness = LoudnessMeter(info.sample_rate, info.channels)
-        detector = EdgeDetector(info.sample_rate)
+        detector, spectrum = EdgeDetector(info.sample_rate), LongTermSpectrum(info.sample_rate)
         for block in source.blocks():
             for observer in (statistics, loudness, detector):
                 observer.push(block)
+            if drawn_on:
+                spectrum.push(block)
             progress.update(bar, statistics.frames / info.sample_rate)
         progress.remove(bar, statistics.frames / info.sample_rate)
     edge, moving = detector.result(), detector.moving()
-    return {
+    report = {
         **_format(info, statistics.frames),
         **_levels(statistics),
         "loudness_lufs": loudness.lufs(),
@@ -85,6 +102,15 @@ def _report(place: str, progress: Progress) -> dict[str, Any]:
         "moves_between_hz": [part.cutoff_hz for part in moving] if moving else None,
         "restorations": _restorations(info.sample_rate, edge),
     }
+    return report, _drawing(spectrum, edge, drawn_on) if drawn_on else []
+
+
+def _drawing(spectrum: LongTermSpectrum, edge: BandEdge, drawn_on: Canvas) -> list[Line]:
+    from musr_cli.plotting.terminal import TerminalSpectrum, draw_spectra
+
+    nyquist_hz, edge_hz = float(spectrum.frequencies_hz[-1]), None if edge.full_band else edge.cutoff_hz
+    shown = TerminalSpectrum("spectrum", spectrum.mean(), nyquist_hz, edge_hz)
+    return draw_spectra([shown], drawn_on.width, blocks=drawn_on.blocks)
 
 
 def _format(info: AudioInfo, frames: int) -> dict[str, Any]:

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +63,12 @@ def test_a_lost_band_is_found_and_what_would_bring_it_back(tmp_path, music):
 
 
 def test_an_edge_that_moves_is_told(tmp_path, music):
-    ways = (degrade.Degradation("stft", hz) for hz in (10000.0, 4000.0))
-    parts = [degrade.apply(music(RATE, 20.0, seed=seed), RATE, how) for seed, how in enumerate(ways)]
-    soundfile.write(tmp_path / "moves.flac", np.concatenate(parts, axis=-1).T, RATE)
+    rate = 22_050
+    ways = (degrade.Degradation("stft", hz) for hz in (8000.0, 4000.0))
+    parts = [degrade.apply(music(rate, 20.0, seed=seed), rate, how) for seed, how in enumerate(ways)]
+    soundfile.write(tmp_path / "moves.flac", np.concatenate(parts, axis=-1).T, rate)
     low_hz, high_hz = report(tmp_path / "moves.flac")["moves_between_hz"]
-    assert (low_hz, high_hz) == (pytest.approx(4000, rel=0.1), pytest.approx(10000, rel=0.1))
+    assert (low_hz, high_hz) == (pytest.approx(4000, rel=0.1), pytest.approx(8000, rel=0.1))
     assert "in different parts" in musr(tmp_path / "moves.flac").stdout
 
 
@@ -118,3 +124,78 @@ def test_a_pipe_can_be_looked_at(run_musr, tmp_path, music):
     result = run_musr("inspect", "-", "--json", input=(tmp_path / "song.wav").read_bytes())
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["files"][0]["sample_rate"] == 16000
+
+
+def on_terminal(*args: str | Path, columns: int = 90, err: bool = False, **environment: str) -> tuple[str, str]:
+    """What the real command shows on a terminal behind its stdout (or its stderr), and what comes through the other."""
+    import pty
+
+    near, far = pty.openpty()
+    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "musr_cli", "inspect", "--no-progress", *map(str, args)],
+        stdout=subprocess.PIPE if err else far,
+        stderr=far if err else subprocess.PIPE,
+        env={**kept, "TERM": "xterm-256color", "COLUMNS": str(columns), "PYTHONIOENCODING": "utf-8", **environment},
+    )
+    os.close(far)
+    shown = b""
+    # the far end hangs up with an error on Linux, with nothing on others
+    with contextlib.suppress(OSError):
+        while part := os.read(near, 65_536):
+            shown += part
+    os.close(near)
+    out, told = process.communicate(timeout=240)
+    assert process.returncode == 0
+    return shown.decode().replace("\r\n", "\n"), (out or told or b"").decode()
+
+
+@pytest.fixture
+def narrow(tmp_path, music):
+    path = tmp_path / "narrow.wav"
+    soundfile.write(path, music(RATE, 1.5, edge_hz=8000.0).T, RATE)
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_a_terminal_shows_the_spectrum_with_its_edge(narrow):
+    shown, told = on_terminal(narrow)
+    assert told == ""
+    assert "\x1b[" in shown
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("  spectrum"))
+    assert re.search(r"band edge [78]\.\d kHz", lines[first])
+    drawing = lines[first + 1 :]
+    assert len(drawing) == 8
+    assert max(map(len, drawing)) <= 90
+    assert "█" in drawing[0]
+    assert drawing[-2].index("▲") == pytest.approx(12 + 8000 / 22050 * 78, abs=2)
+    assert drawing[-1].split()[:3] == ["kHz", "0", "2"]
+    assert lines[0].endswith("narrow.wav")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_no_color_and_ascii_are_respected(narrow):
+    shown, _ = on_terminal(narrow, columns=60, NO_COLOR="1", PYTHONIOENCODING="ascii:backslashreplace")
+    assert not re.search(r"\x1b\[[0-9;]*[34]\d", shown)
+    _, drawing = shown.split("  spectrum", 1)
+    assert drawing.isascii()
+    assert "||" in drawing
+    assert "^" in drawing
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+@pytest.mark.parametrize("option", ["--json", "--quiet"])
+def test_who_wants_data_or_silence_gets_no_drawing(narrow, option):
+    shown, _ = on_terminal(narrow, option)
+    assert "narrow.wav" in shown
+    assert "█" not in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
+def test_nothing_is_drawn_into_a_pipe_even_beside_a_terminal(narrow):
+    shown, piped = on_terminal(narrow, err=True, FORCE_COLOR="1")
+    assert "narrow.wav" in piped
+    assert "\x1b" not in piped
+    assert "█" not in piped + shown
+    assert "spectrum" not in piped + shown

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from musr_cli.plotting.spectrogram import FLOOR_DB, MAX_COLUMNS, Spectrogram
+from musr_cli.plotting.spectrogram import FLOOR_DB, MAX_COLUMNS, PhaseDerivatives, Spectrogram
 
 RATE = 16_000
 
@@ -62,3 +62,52 @@ def test_channels_are_averaged_in_power(music):
     x = music(RATE, 0.5, channels=1)
     both = look(np.concatenate([x, 0 * x]))
     assert both.columns_db.max() == pytest.approx(look(x).columns_db.max() - 10 * np.log10(2), abs=1e-6)
+
+
+def phases(x: np.ndarray, block: int = 4096) -> PhaseDerivatives:
+    picture = PhaseDerivatives(RATE, x.shape[-1])
+    for start in range(0, x.shape[-1], block):
+        picture.push(x[:, start : start + block])
+    picture.finish()
+    return picture
+
+
+def test_a_click_shows_how_much_later_it_comes_than_the_frame():
+    x = np.zeros((2, RATE), np.float32)
+    place = 8000
+    x[:, place] = 1.0
+    picture = phases(x)
+    frames = np.arange(picture.columns) * picture.hop
+    near = np.abs(frames - place) < picture.n_fft / 2 - 10
+    assert near.sum() >= 3
+    expected_ms = 1000 * (place - frames[near]) / RATE
+    assert picture.delay_ms[:, near] == pytest.approx(np.broadcast_to(expected_ms, (len(picture.delay_ms), near.sum())))
+    assert np.all(picture.delay_ms[:, ~near][:, 0] == 0)
+
+
+def test_a_delay_moves_the_picture_of_the_delay(music):
+    x = np.zeros((1, RATE))
+    x[0, 7000] = 1.0
+    earlier, later = phases(x), phases(np.roll(x, 40, axis=1))
+    column = round(7000 / earlier.hop)
+    moved_ms = later.delay_ms[:, column] - earlier.delay_ms[:, column]
+    assert moved_ms == pytest.approx(1000 * 40 / RATE)
+
+
+@pytest.mark.parametrize("offset", [-0.4, 0.0, 0.3])
+def test_a_tone_shows_how_far_it_is_from_the_bins(offset):
+    bin_hz = RATE / look(np.zeros((1, RATE))).n_fft
+    tone_hz = (50 + offset) * bin_hz
+    picture = phases(np.sin(2 * np.pi * tone_hz * np.arange(RATE) / RATE)[None])
+    middle = picture.deviation_hz[49:52, 5:-5]
+    expected_hz = tone_hz - bin_hz * np.arange(49, 52)[:, None]
+    assert middle == pytest.approx(np.broadcast_to(expected_hz, middle.shape), abs=0.02)
+    assert np.abs(picture.delay_ms[49:52, 5:-5]).max() < 0.05
+
+
+def test_phases_come_with_the_same_levels_in_blocks_of_any_size(music):
+    x = music(RATE, 1.0)
+    whole = phases(x, x.shape[1])
+    assert np.allclose(whole.columns_db, look(x).columns_db)
+    assert np.allclose(phases(x, 1000).deviation_hz, whole.deviation_hz)
+    assert np.all(np.isfinite(phases(np.zeros((1, RATE))).delay_ms))
