@@ -89,11 +89,15 @@ class Cqt(Transform):
         slices = self.frames(x.shape[-1]) // self.frames_per_slice
         padded = F.pad(x, (self.align, slices * self.align - x.shape[-1]))
         faded = padded.unfold(-1, self.slice, self.align) * _fade(self, x.device)
-        start = sum(len(row.window) for row in _rows(self)[:first_bin])
+        start, places = self._places(first_bin, x.device)
         parts = torch.fft.rfft(faded)[..., _source(self, x.device)[start:]] * _analysis(self, x.device)[start:]
-        places = _target(self, x.device)[start:] - first_bin * self.frames_per_slice
         # slice by slice: most of a row is zeros, which take no more room than one slice has of them
         return torch.cat([self._frames(part, places, self.bins - first_bin) for part in parts.unbind(-2)], dim=-1)
+
+    def _places(self, first_bin: int, device: torch.device) -> tuple[int, Tensor]:
+        """How many weighted FFT bins belong to rows below `first_bin`, and where the others go."""
+        start = sum(len(row.window) for row in _rows(self)[:first_bin])
+        return start, _target(self, device)[start:] - first_bin * self.frames_per_slice
 
     def _frames(self, parts: Tensor, places: Tensor, bins: int) -> Tensor:
         """Weighted FFT bins of one slice [..., P], which belong to `places` [P], → [..., bins, frames_per_slice]."""
@@ -104,12 +108,13 @@ class Cqt(Transform):
 
     def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:
         """See `Transform.synthesise`."""
-        device = spectrum.device
+        device, first_bin = spectrum.device, self.bins - spectrum.shape[-2]
+        start, places = self._places(first_bin, device)
         frames = torch.split(spectrum, self.frames_per_slice, dim=-1)
-        rows = torch.stack([torch.fft.fft(part).flatten(-2)[..., _target(self, device)] for part in frames], dim=-2)
-        parts = rows * _synthesis(self, device)
+        rows = torch.stack([torch.fft.fft(part).flatten(-2)[..., places] for part in frames], dim=-2)
+        parts = rows * _synthesis(self, device)[start:]
         half = parts.new_zeros(*parts.shape[:-1], self.slice // 2 + 1)
-        slices = torch.fft.irfft(half.index_add(-1, _source(self, device), parts), n=self.slice)
+        slices = torch.fft.irfft(half.index_add(-1, _source(self, device)[start:], parts), n=self.slice)
         first, second = (slices * _crossfade(self, device)).split(self.align, dim=-1)
         # the second half of each slice lies over the first half of the next
         x: Tensor = (first[..., 1:, :] + second[..., :-1, :]).flatten(-2)

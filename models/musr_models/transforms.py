@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
 P = ParamSpec("P")
 WindowName = Literal["hann", "hamming"]
@@ -75,7 +76,10 @@ class Transform(ABC):
 
     @abstractmethod
     def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:
-        """[..., bins, frames] complex → [..., samples] float32; least-squares inverse of `analyse`."""
+        """[..., F, frames] complex → [..., samples] float32; least-squares inverse of `analyse`.
+
+        The F bins are the uppermost ones; those below are zero.
+        """
 
     def first_above(self, hz: float, sample_rate: int) -> int:
         """First bin whose centre lies above a frequency; `bins` where none does."""
@@ -131,8 +135,9 @@ class Stft(Transform):
         return spectrum.reshape(*x.shape[:-1], *spectrum.shape[-2:])[..., first_bin:, :]
 
     def synthesise(self, spectrum: Tensor, samples: int) -> Tensor:
-        """[..., bins, frames] complex → [..., samples] float32; least-squares inverse of `analyse`."""
-        flat = spectrum.reshape(-1, *spectrum.shape[-2:])
+        """See `Transform.synthesise`."""
+        whole = F.pad(spectrum, (0, 0, self.bins - spectrum.shape[-2], 0))
+        flat = whole.reshape(-1, *whole.shape[-2:])
         window = _window(self.window, self.n_fft, spectrum.device)
         x = torch.istft(flat, self.n_fft, self.hop, window=window, center=True, length=samples)
         return x.reshape(*spectrum.shape[:-2], samples)

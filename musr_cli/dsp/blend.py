@@ -119,7 +119,7 @@ class Blender:
         return Missing(low, boost, torch.cat([rest, above], dim=-2))
 
     def assemble(self, missing: Missing, spectrum: Tensor, transform: Transform) -> Tensor:
-        """Whole complex spectrum [B, C, F, N] of what is to be added, ready for the inverse and for `highpass`.
+        """Complex spectrum [B, C, F − low, N] of what is to be added, ready for the inverse and for `highpass`.
 
         Args:
             missing: what `missing` returned.
@@ -129,7 +129,7 @@ class Blender:
         slope_bins = missing.boost.shape[-2]
         joined = torch.cat([spectrum[..., :slope_bins, :] + missing.boost, spectrum[..., slope_bins:, :]], dim=-2)
         gain = _gains(self, transform)[missing.low :, None].to(joined.device)
-        return F.pad(joined / gain.clamp_min(1 / LARGEST_COMPENSATION), (0, 0, missing.low, 0))
+        return joined / gain.clamp_min(1 / LARGEST_COMPENSATION)
 
 
 def _slope(estimate: Tensor, spectrum: Tensor, low: int, cutoff_bin: int) -> tuple[Tensor, Tensor]:

@@ -259,7 +259,7 @@ def _noise_phasors(observed: Observed) -> Tensor:
     start = observed.first * observed.transform.hop
     samples = start + np.arange(observed.signal.shape[-1])
     noise = torch.from_numpy(_keyed(samples, np.zeros(1, np.int64), observed.seed).real)
-    return unit_phasors(observed.transform.analyse(noise.to(observed.signal.device))[observed.low :])
+    return unit_phasors(observed.transform.analyse(noise.to(observed.signal.device), observed.low))
 
 
 def _keyed(frames: NDArray[np.int64], bins: NDArray[np.int64], seed: int) -> NDArray[np.complex64]:

@@ -157,6 +157,5 @@ def test_edges_anywhere_are_handled(slope_hz: float, cutoff_hz: float) -> None:
     cutoff_bin = min(Band(RATE, cutoff_hz).cutoff_bin(STFT), STFT.bins - 1)
     missing = blender.missing(spectrum.abs(), spectrum, STFT, cutoff_bin, coherent=False)
     whole = blender.assemble(missing, missing.magnitude.to(torch.complex64), STFT)
-    assert whole.shape == spectrum.shape
+    assert whole.shape == spectrum[..., missing.low :, :].shape
     assert torch.isfinite(torch.view_as_real(whole)).all()
-    assert not whole[..., : missing.low, :].any()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from musr_models.cqt import Cqt
+from musr_models.transforms import Stft, Transform
 from tests.conftest import make_music
 
 RATE = 44100
@@ -79,6 +80,18 @@ def test_frames_of_a_chunk_are_those_of_the_whole() -> None:
     first, inner = start // SMALL.hop, slice(SMALL.frames_per_slice, -SMALL.frames_per_slice)
     # but for the slices that reach over the ends of the chunk
     torch.testing.assert_close(whole[..., first : first + part.shape[-1]][..., inner], part[..., inner])
+
+
+@pytest.mark.parametrize("transform", [SMALL, Stft(256, 64)], ids=["cqt", "stft"])
+@pytest.mark.parametrize("share", [0.0, 0.4, 0.98])
+def test_upper_bins_alone_are_those_of_the_whole(transform: Transform, share: float) -> None:
+    x = torch.randn(2, 3 * SMALL.slice, generator=torch.Generator().manual_seed(2))
+    whole = transform.analyse(x)
+    first_bin = round(share * transform.bins)
+    upper = transform.analyse(x, first_bin)
+    torch.testing.assert_close(upper, whole[..., first_bin:, :])
+    whole[..., :first_bin, :] = 0
+    torch.testing.assert_close(transform.synthesise(upper, x.shape[-1]), transform.synthesise(whole, x.shape[-1]))
 
 
 def test_gradients_pass() -> None:
