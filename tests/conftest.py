@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+# fixtures
+from tests.browser import browser, chromium  # noqa: F401
+
 Music = Callable[..., NDArray[np.float32]]
 RunMusr = Callable[..., "subprocess.CompletedProcess[bytes]"]
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from musr_cli.engine.workers import work_off
 from musr_cli.errors import UnavailableError
+from musr_cli.workers import work_off
 
 
 class Recorder:

@@ -18,9 +18,9 @@ from musr_cli.audio.reading import open_source
 from musr_cli.audio.writing import AudioWriter, Clip
 from musr_cli.engine.enhancer import Enhancer, Job, Settings
 from musr_cli.engine.outputs import Task
-from musr_cli.engine.workers import Notify, work_off
 from musr_cli.errors import FAILED
 from musr_cli.failure import Failure, explain
+from musr_cli.workers import Notify, work_off
 
 # notes about progress are sent at most this often
 NOTE_EVERY_S = 0.1

@@ -12,11 +12,28 @@ from musr_cli.audio.reading import open_source
 from musr_cli.audio.resampling import MINUS_1_DB
 from musr_cli.dsp.band_edge import detect
 from musr_cli.errors import MusrError
+from musr_cli.metrics.by_frequency import FrequencyErrors, error_by_frequency
 from musr_cli.metrics.evaluation import evaluate
 from musr_cli.metrics.framing import Signal
 from musr_cli.metrics.matching import Clip, match
+from musr_cli.metrics.pairing import Pair
 
 Cutoff = float | Literal["auto"]
+
+
+@dataclass(frozen=True)
+class How:
+    """How pairs of files are measured.
+
+    Attributes:
+        cutoff: band edge in Hz; with "auto" that of the input is measured.
+        extra: metrics beyond those that are always measured, see `Metric.optional`.
+        by_frequency: whether errors by frequency are measured too.
+    """
+
+    cutoff: Cutoff = "auto"
+    extra: tuple[str, ...] = ()
+    by_frequency: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,66 +45,85 @@ class Comparison:
         cutoff_hz: band edge that they use; None where none is known or nothing lies above it.
         seconds: length of what was compared.
         notes: what had to be done to make the files comparable, and what could not be measured, a sentence each.
+        bands: errors by frequency, where they were asked for.
     """
 
     metrics: dict[str, float]
     cutoff_hz: float | None
     seconds: float
     notes: tuple[str, ...]
+    bands: FrequencyErrors | None = None
 
 
-class _Edge(NamedTuple):
+@dataclass(frozen=True)
+class Fitted:
+    """The signals of a pair, of one rate and shape.
+
+    Attributes:
+        ref: reference [C, T], where there is an estimate for it.
+        est: estimate [C, T].
+        given: what the estimate was made from [C, T]; None where it is not at hand.
+        sample_rate: in Hz.
+        start: sample of the whole reference at which `ref` begins.
+        edge: where the given band ends; None where that is not known.
+        notes: what it took, a sentence each.
+    """
+
+    ref: Signal
+    est: Signal
+    given: Signal | None
+    sample_rate: int
+    start: int
+    edge: Edge | None
+    notes: tuple[str, ...]
+
+
+class Edge(NamedTuple):
     """Where the given band ends, and where its fall towards that edge begins."""
 
     cutoff_hz: float
     slope_hz: float
 
 
-def compare_files(ref: Path, est: Path, input: Path | None = None, cutoff: Cutoff = "auto") -> Comparison:
-    """Measure `est` against `ref`; the given band against `input`, whose band edge is measured with "auto".
+def compare_files(pair: Pair, how: How = How()) -> Comparison:
+    """Measure an estimate against its reference; the given band against the input, where there is one.
 
     The files are held in memory as float32: 21 MB for a minute of stereo at 44.1 kHz, in each of them.
 
     Raises:
         MusrError: a file that cannot be read, or files that cannot be compared.
     """
-    reference, estimate = _read(ref), _read(est)
-    source = _read(input) if input is not None else None
-    fitted = _fit(reference, estimate, source)
-    edge, notes = _edge(source, cutoff, reference.sample_rate), list(fitted.notes)
-    if edge is None or edge.cutoff_hz >= reference.sample_rate / 2:
-        notes.append(_why_no_bands(reference.name, edge))
+    fitted = fit_files(pair, how.cutoff)
+    rate, edge, notes = fitted.sample_rate, fitted.edge, fitted.notes
+    if edge is None or edge.cutoff_hz >= rate / 2:
+        notes += (_why_no_bands(pair.ref, edge),)
         edge = None
-    metrics = evaluate(
-        fitted.ref,
-        fitted.est,
-        reference.sample_rate,
-        edge.cutoff_hz if edge else None,
-        fitted.given,
-        slope_hz=edge.slope_hz if edge else None,
-    )
-    seconds = fitted.ref.shape[-1] / reference.sample_rate
-    return Comparison(metrics, edge.cutoff_hz if edge else None, seconds, tuple(notes))
+    cutoff_hz, slope_hz = edge or (None, None)
+    metrics = evaluate(fitted.ref, fitted.est, rate, cutoff_hz, fitted.given, slope_hz=slope_hz, extra=how.extra)
+    if not fitted.ref.any():
+        notes += (f"{pair.ref} is silent: only what needs no reference is measured",)
+    bands = error_by_frequency(fitted.ref, fitted.est, rate) if how.by_frequency else None
+    return Comparison(metrics, cutoff_hz, fitted.ref.shape[-1] / rate, notes, bands)
 
 
-class _Fitted(NamedTuple):
-    """Signals of one shape, and what it took."""
+def fit_files(pair: Pair, cutoff: Cutoff = "auto") -> Fitted:
+    """Read a pair, and bring it to one rate, start and length.
 
-    ref: Signal
-    est: Signal
-    given: Signal | None
-    notes: tuple[str, ...]
-
-
-def _fit(ref: Clip, est: Clip, source: Clip | None) -> _Fitted:
+    Raises:
+        MusrError: a file that cannot be read, or files that cannot be compared.
+    """
+    ref, est = _read(pair.ref), _read(pair.est)
+    source = _read(pair.input) if pair.input else None
+    edge = _edge(source, cutoff, ref.sample_rate)
     fitted = match(ref, est)
-    ref_samples, est_samples = ref.samples[:, fitted.part], fitted.samples
+    start, ref_samples = fitted.part.start or 0, ref.samples[:, fitted.part]
     if source is None:
-        return _Fitted(ref_samples, est_samples, None, fitted.notes)
-    given = match(Clip(est.name, est_samples, ref.sample_rate), source)
+        return Fitted(ref_samples, fitted.samples, None, ref.sample_rate, start, edge, fitted.notes)
+    given = match(Clip(est.name, fitted.samples, ref.sample_rate), source)
     # an input of another rate is the rule, not worth a word
     notes = fitted.notes + tuple(note for note in given.notes if "resampled" not in note)
-    return _Fitted(ref_samples[:, given.part], est_samples[:, given.part], given.samples, notes)
+    parts = (ref_samples[:, given.part], fitted.samples[:, given.part], given.samples)
+    return Fitted(*parts, ref.sample_rate, start + (given.part.start or 0), edge, notes)
 
 
 def _read(path: Path) -> Clip:
@@ -102,20 +138,20 @@ def _read(path: Path) -> Clip:
     return Clip(str(path), samples, info.sample_rate)
 
 
-def _edge(source: Clip | None, cutoff: Cutoff, sample_rate: int) -> _Edge | None:
+def _edge(source: Clip | None, cutoff: Cutoff, sample_rate: int) -> Edge | None:
     """The band edge that the user names, else that of the input; None without either."""
     # an edge that is only named is taken to be as steep as the resampler's
-    named = None if cutoff == "auto" else _Edge(cutoff, MINUS_1_DB * cutoff)
+    named = None if cutoff == "auto" else Edge(cutoff, MINUS_1_DB * cutoff)
     if source is None:
         return named
     found = detect(source.samples, source.sample_rate)
     cutoff_hz, slope_hz = named or (found.cutoff_hz, found.slope_hz)
     if source.sample_rate != sample_rate:
         slope_hz = min(slope_hz, MINUS_1_DB * min(source.sample_rate, sample_rate) / 2)
-    return _Edge(cutoff_hz, min(slope_hz, found.slope_hz))
+    return Edge(cutoff_hz, min(slope_hz, found.slope_hz))
 
 
-def _why_no_bands(name: str, edge: _Edge | None) -> str:
+def _why_no_bands(name: Path, edge: Edge | None) -> str:
     if edge is None:
         return "neither --input nor --cutoff in Hz: the bands are not measured apart"
     return f"{name} holds nothing above the band edge at {edge.cutoff_hz:.0f} Hz: the bands are not measured apart"

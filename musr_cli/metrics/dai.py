@@ -51,10 +51,10 @@ class DaiSegmentalSnr(Score):
 
     def push(self, pair: SpectrumPair) -> None:
         """Take the next frames."""
-        signal = np.square(pair.ref_log[:, self._bins])
-        error = pair.squared_log_difference[:, self._bins]
-        if signal.shape[1]:
-            self._mean.add(ratio_db(signal.sum(axis=1), error.sum(axis=1)))
+        signal = np.square(pair.ref_log[..., self._bins])
+        error = pair.squared_log_difference[..., self._bins]
+        if signal.shape[-1]:
+            self._mean.add(ratio_db(signal.sum(axis=-1), error.sum(axis=-1)))
 
     def result(self) -> float:
         """The ratio so far in dB."""

@@ -14,5 +14,6 @@ _TINY = float(np.finfo(np.float64).tiny)
 def ratio_db(signal: ArrayLike, noise: ArrayLike) -> NDArray[np.float64]:
     """10 lg(signal / noise) of two energies, element by element, limited to ± `LIMIT_DB`; 0/0 counts as 0 dB."""
     # A difference of logarithms: the quotient of a normal and a tiny number would overflow.
-    decibels = 10 * (np.log10(np.maximum(signal, _TINY)) - np.log10(np.maximum(noise, _TINY)))
+    levels = (np.log10(np.maximum(np.asarray(energy, np.float64), _TINY)) for energy in (signal, noise))
+    decibels = 10 * np.subtract(*levels)
     return np.asarray(np.clip(decibels, -LIMIT_DB, LIMIT_DB))

@@ -9,9 +9,10 @@ less.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 
 from musr_cli.metrics.decibels import ratio_db
-from musr_cli.metrics.framing import Score, Signal, SpectrumPair, Transform, measure
+from musr_cli.metrics.framing import Score, Signal, Spectrum, SpectrumPair, Transform, energy, measure
 
 GUARD_BINS = 4
 
@@ -22,37 +23,48 @@ def given_band_transform(sample_rate: int) -> Transform:
     return Transform(4 * hop, hop, "blackman-harris", centred=False)
 
 
-class _BandEnergies(Score):
-    """Energies of given signal, estimate and error below `edge_hz`."""
+class _BelowTheEdge(Score):
+    """Figures of what lies below `edge_hz`."""
 
     def __init__(self, sample_rate: int, edge_hz: float) -> None:
         self.transform = given_band_transform(sample_rate)
         above = self.transform.first_bin_above(edge_hz, sample_rate)
         whole_band = edge_hz >= sample_rate / 2
         self._bins = slice(0, above if whole_band else max(above - GUARD_BINS, 0))
-        self.given = self.est = self.error = 0.0
+        self._given = self._other = 0.0
 
     def push(self, pair: SpectrumPair) -> None:
         """Take the next frames."""
-        self.given += float(pair.ref_power[:, self._bins].sum())
-        self.est += float(pair.est_power[:, self._bins].sum())
-        self.error += float(pair.error_power[:, self._bins].sum())
+        given, est = pair.ref[..., self._bins], pair.est[..., self._bins]
+        self._given += energy(given)
+        self._other += energy(self._compared(given, est))
+
+    @abstractmethod
+    def _compared(self, given: Spectrum, est: Spectrum) -> Spectrum:
+        """What has its energy compared with that of the given signal."""
 
 
-class GivenBandSnr(_BandEnergies):
+class GivenBandSnr(_BelowTheEdge):
     """10 lg(Σ given² / Σ (given − est)²) below the edge; nan where the given band is silent."""
+
+    def _compared(self, given: Spectrum, est: Spectrum) -> Spectrum:
+        return given - est
 
     def result(self) -> float:
         """The ratio so far in dB."""
-        return float(ratio_db(self.given, self.error)) if self.given else math.nan
+        return float(ratio_db(self._given, self._other)) if self._given else math.nan
 
 
-class GivenBandLevel(_BandEnergies):
+class GivenBandLevel(_BelowTheEdge):
     """10 lg(Σ est² / Σ given²) below the edge; nan where the given band is silent."""
+
+    def _compared(self, given: Spectrum, est: Spectrum) -> Spectrum:
+        del given
+        return est
 
     def result(self) -> float:
         """The level difference so far in dB."""
-        return float(ratio_db(self.est, self.given)) if self.given else math.nan
+        return float(ratio_db(self._other, self._given)) if self._given else math.nan
 
 
 def snr_given_db(given: Signal, est: Signal, sample_rate: int, edge_hz: float) -> float:

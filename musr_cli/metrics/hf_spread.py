@@ -27,8 +27,8 @@ class HfSpread(Score):
     def push(self, pair: SpectrumPair) -> None:
         """Take the next frames."""
         if self._bins.start < self._bins.stop:
-            self._ref.add(pair.ref_log[:, self._bins].var(axis=1))
-            self._est.add(pair.est_log[:, self._bins].var(axis=1))
+            self._ref.add(pair.ref_log[..., self._bins].var(axis=-1))
+            self._est.add(pair.est_log[..., self._bins].var(axis=-1))
 
     def result(self) -> float:
         """The ratio so far."""

@@ -29,9 +29,9 @@ class LogSpectralDistance(Score):
 
     def push(self, pair: SpectrumPair) -> None:
         """Take the next frames."""
-        squares = pair.squared_log_difference[:, self._bins]
-        if squares.shape[1]:
-            self._mean.add(np.sqrt(squares.mean(axis=1)))
+        squares = pair.squared_log_difference[..., self._bins]
+        if squares.shape[-1]:
+            self._mean.add(np.sqrt(squares.mean(axis=-1)))
 
     def result(self) -> float:
         """The distance so far."""

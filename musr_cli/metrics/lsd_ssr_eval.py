@@ -28,10 +28,15 @@ class SsrEvalDistance(Score):
 
     def push(self, pair: SpectrumPair) -> None:
         """Take the next frames."""
-        ratio = pair.ref_power / np.square(np.sqrt(pair.est_power) + EPSILON)
-        distance = np.sqrt(np.square(np.log10(ratio + EPSILON)).mean(axis=1))
-        silent = ~(pair.ref_power.any(axis=1) | pair.est_power.any(axis=1))
-        self._mean.add(np.where(silent, 0.0, distance))
+        # in place: as many fresh arrays would take as long as the logarithms
+        ratio = pair.est_magnitude + EPSILON
+        np.square(ratio, out=ratio)
+        np.divide(pair.ref_power, ratio, out=ratio)
+        ratio += EPSILON
+        np.log10(ratio, out=ratio)
+        distance = np.sqrt(np.square(ratio, out=ratio).mean(axis=-1))
+        heard = pair.ref_power.sum(axis=-1) + pair.est_power.sum(axis=-1) > 0
+        self._mean.add(np.where(heard, distance, 0.0))
 
     def result(self) -> float:
         """The distance so far."""

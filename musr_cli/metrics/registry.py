@@ -19,6 +19,7 @@ class Metric:
         better: which way is better.
         convention: one sentence that says how it is measured.
         headline: shown for every file of a folder, not only in the mean.
+        optional: measured only when it is asked for, since it takes longer than all that are not.
     """
 
     name: str
@@ -27,9 +28,13 @@ class Metric:
     better: Better
     convention: str
     headline: bool = False
+    optional: bool = False
 
 
 _LSD_A = "n_fft 2048, hop 512, Hann, log10 |X|² not below 1e-8, RMS over bins, mean over frames"
+_PHASES = "bins above the cutoff, 64 ms Hann windows every 16 ms"
+_MRSTFT = "Yamamoto et al. 2020 as in auraloss: FFT 1024, 2048, 512, hops 120, 240, 50, Hann 600, 1200, 240"
+_NEW_BAND = "two channels, LSD-A transform, bins above the cutoff (all without one)"
 _LSD_DAI = "Dai et al. 2021 eq. 5, bins above the cutoff; STFT 512/256 Hamming at 16 kHz, 1408/704 at 44.1 and 48 kHz"
 
 _ALL = (
@@ -76,8 +81,45 @@ _ALL = (
         "higher",
         "samples, 32 ms frames each kept within -10 ... 35 dB, frames with a silent reference left out",
     ),
+    Metric(
+        "complex_distance",
+        "Complex distance",
+        "",
+        "lower",
+        f"RMS of the difference of |X|^0.3 exp(jφ) over that of |X|^0.3, 1.41 with random phases; {_PHASES}",
+    ),
+    Metric(
+        "group_delay_ms",
+        "Group delay",
+        "ms",
+        "lower",
+        f"mean deviation of -dφ/dω weighted by the reference's magnitude, 11 between unrelated noises; {_PHASES}",
+    ),
+    Metric(
+        "frequency_hz",
+        "Frequency",
+        "Hz",
+        "lower",
+        f"mean deviation of dφ/dt weighted by the reference's magnitude, 11 between unrelated noises; {_PHASES}",
+    ),
+    Metric("mrstft_sc", "MR-STFT convergence", "", "lower", f"spectral convergence; {_MRSTFT}", optional=True),
+    Metric(
+        "mrstft_log",
+        "MR-STFT log",
+        "ln",
+        "lower",
+        f"mean difference of ln |X|, |X|² not below 1e-8; {_MRSTFT}",
+        optional=True,
+    ),
     Metric("snr_db", "SNR", "dB", "higher", "all samples and channels; at most 150 dB", headline=True),
     Metric("si_sdr_db", "SI-SDR", "dB", "higher", "one scale for all channels (Le Roux et al. 2019); at most 150 dB"),
+    Metric(
+        "sdr_db",
+        "SDR",
+        "dB",
+        "higher",
+        "BSS Eval images, all channels: mean over chunks of 30 s every 15 s, silent ones left out; at most 150 dB",
+    ),
     Metric(
         "snr_given_db",
         "SNR given band",
@@ -93,6 +135,35 @@ _ALL = (
         "dB",
         "nearest 0",
         "energy of the estimate below the band edge over that of the resampled input, else of the reference",
+    ),
+    Metric(
+        "width_db",
+        "Stereo width",
+        "dB",
+        "nearest 0",
+        f"energy of side over middle, within ± 40 dB, estimate minus reference; {_NEW_BAND}",
+    ),
+    Metric(
+        "centre_drift",
+        "Centre drift",
+        "",
+        "lower",
+        f"mean shift of (E_L - E_R) / (E_L + E_R) over frames weighted by the reference's energy, 0 to 2; {_NEW_BAND}",
+    ),
+    Metric(
+        "added_noise_dbfs",
+        "Added noise",
+        "dBFS",
+        "lower",
+        "RMS of the estimate in 32 ms frames in which the reference lies below -80 dBFS; not below -150",
+    ),
+    Metric(
+        "visqol",
+        "ViSQOL",
+        "MOS",
+        "higher",
+        "Chinen et al. 2020 (v3), audio mode at 48 kHz, middle of the channels, by visqol-python; at most 4.73",
+        optional=True,
     ),
 )
 

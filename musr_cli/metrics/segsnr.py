@@ -6,14 +6,11 @@ out.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numpy.typing import NDArray
 
 from musr_cli.metrics.decibels import ratio_db
 from musr_cli.metrics.framing import FrameMean, Signal
-from musr_cli.metrics.waveform import BLOCK_SAMPLES, blocks
+from musr_cli.metrics.waveform import frame_blocks, frame_energies
 
 FRAME_S = 0.032
 LOWEST_DB = -10.0
@@ -24,14 +21,8 @@ def segsnr_db(ref: Signal, est: Signal, sample_rate: int) -> float:
     """Clamped segmental SNR in dB of two signals [C, T]; nan when the whole reference is silent."""
     frame = max(round(FRAME_S * sample_rate), 1)
     mean = FrameMean()
-    for a, b in blocks(ref, est, frame * math.ceil(BLOCK_SAMPLES / frame)):
-        signal, error = _frame_energies(a, frame), _frame_energies(a - b, frame)
+    for a, b in frame_blocks(ref, est, frame):
+        signal, error = frame_energies(a, frame), frame_energies(a - b, frame)
         heard = signal > 0
         mean.add(np.clip(ratio_db(signal[heard], error[heard]), LOWEST_DB, HIGHEST_DB))
     return mean.result()
-
-
-def _frame_energies(x: NDArray[np.float64], frame: int) -> NDArray[np.float64]:
-    """Energies [C, frames] of [C, T]; the last frame may be shorter."""
-    padded = np.pad(x, ((0, 0), (0, -x.shape[-1] % frame)))
-    return np.asarray(np.square(padded).reshape(len(x), -1, frame).sum(axis=-1))

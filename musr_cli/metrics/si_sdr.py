@@ -9,12 +9,16 @@ import math
 
 from musr_cli.metrics.decibels import LIMIT_DB, ratio_db
 from musr_cli.metrics.framing import Signal
-from musr_cli.metrics.waveform import energies
+from musr_cli.metrics.waveform import Energies, energies
 
 
 def si_sdr_db(ref: Signal, est: Signal) -> float:
     """SI-SDR in dB of two signals [C, T]; nan for a silent reference, −150 dB for a silent estimate."""
-    energy = energies(ref, est)
+    return si_sdr_of(energies(ref, est))
+
+
+def si_sdr_of(energy: Energies) -> float:
+    """`si_sdr_db` of signals whose energies are known."""
     if not energy.ref:
         return math.nan
     if not energy.est:

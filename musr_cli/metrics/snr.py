@@ -9,10 +9,14 @@ import math
 
 from musr_cli.metrics.decibels import ratio_db
 from musr_cli.metrics.framing import Signal
-from musr_cli.metrics.waveform import energies
+from musr_cli.metrics.waveform import Energies, energies
 
 
 def snr_db(ref: Signal, est: Signal) -> float:
     """SNR in dB of two signals [C, T]; nan for a silent reference, 150 dB when they are identical."""
-    energy = energies(ref, est)
+    return snr_of(energies(ref, est))
+
+
+def snr_of(energy: Energies) -> float:
+    """`snr_db` of signals whose energies are known."""
     return float(ratio_db(energy.ref, energy.error)) if energy.ref else math.nan

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -27,10 +28,18 @@ def summarise(values: Sequence[float], seed: int = 0) -> Summary:
     mean, clips = float(data.mean()), len(data)
     if clips < 2:
         return Summary(mean, None, None, clips)
-    drawn = np.random.default_rng(seed).integers(clips, size=(RESAMPLES, clips))
+    return Summary(mean, *bootstrap_interval(data[:, None], seed), clips)
+
+
+def bootstrap_interval(
+    groups: Sequence[Sequence[float]] | NDArray[np.float64], seed: int = 0, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """Percentile bootstrap 95 % interval of the mean over all values, when whole groups of them are drawn."""
+    sums, counts = (np.array([measure(group) for group in groups], np.float64) for measure in (np.sum, len))
+    drawn = np.random.default_rng(seed).integers(len(groups), size=(resamples, len(groups)))
     tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(data[drawn].mean(axis=1), [tail, 100 - tail])
-    return Summary(mean, float(low), float(high), clips)
+    low, high = np.percentile(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), [tail, 100 - tail])
+    return float(low), float(high)
 
 
 def summarise_all(results: Sequence[dict[str, float]]) -> dict[str, Summary]:

@@ -1,4 +1,4 @@
-"""Results as a table for people, as JSON and as CSV."""
+"""Results as tables for people, as JSON and as CSV."""
 
 from __future__ import annotations
 
@@ -11,53 +11,60 @@ from typing import Any
 from musr_cli.metrics.comparison import Comparison
 from musr_cli.metrics.pairing import Pair
 from musr_cli.metrics.registry import METRICS, Metric
-from musr_cli.metrics.summary import CONFIDENCE, Summary, summarise_all
-
-Results = dict[str, tuple[Pair, Comparison]]
-"""Finished comparisons by the name of their pair."""
+from musr_cli.metrics.summary import CONFIDENCE, Summary
+from musr_cli.metrics.systems import Duel, System, duels
 
 _INTERVAL = f"{100 * CONFIDENCE:.0f} % interval"
 
 
-def summaries(results: Results) -> dict[str, Summary]:
-    """Mean and interval of every metric over all pairs."""
-    found = summarise_all([comparison.metrics for _, comparison in results.values()])
-    return {name: found[name] for name in METRICS if name in found}
+def as_text(systems: Sequence[System]) -> str:
+    """For one pair every figure; for more the main figures of each, then all means; for several systems their means."""
+    if len(systems) > 1:
+        return aligned(_system_rows(systems)) + _duel_text(duels(systems, HEADLINE))
+    (system,) = systems
+    if len(system.results) == 1:
+        return aligned(_figure_rows(system.summaries))
+    return f"{aligned(_file_rows(system))}\n{aligned(_figure_rows(system.summaries))}"
 
 
-def as_text(results: Results) -> str:
-    """The table: for one pair every figure; for more the main figures of each, then the mean of every figure."""
-    means = summaries(results)
-    if len(results) == 1:
-        return _aligned(_figure_rows(means))
-    return f"{_aligned(_file_rows(results, means))}\n{_aligned(_figure_rows(means))}"
-
-
-def as_json(results: Results, problems: Mapping[str, str]) -> dict[str, Any]:
+def as_json(systems: Sequence[System]) -> dict[str, Any]:
     """Everything, with the convention of every metric; figures that are undefined are absent."""
     return {
-        "files": [_json_file(pair, comparison) for pair, comparison in results.values()],
-        "mean": {name: asdict(summary) for name, summary in summaries(results).items()},
-        "failed": [{"file": name, "problem": problem} for name, problem in problems.items()],
+        "systems": [system.name for system in systems],
+        "files": [_json_file(system.name, *result) for system in systems for result in system.results.values()],
+        "mean": {s.name: {name: asdict(summary) for name, summary in s.summaries.items()} for s in systems},
+        "paired": [json_duel(duel) for duel in duels(systems, list(METRICS))],
+        "failed": [
+            {"system": system.name, "file": name, "problem": problem}
+            for system in systems
+            for name, problem in system.problems.items()
+        ],
         "metrics": {name: asdict(metric) for name, metric in METRICS.items()},
     }
 
 
-def as_csv(results: Results) -> str:
-    """One row per pair; cells of undefined figures are empty."""
+def json_duel(duel: Duel) -> dict[str, Any]:
+    """One paired test, flat."""
+    return {"metric": duel.metric, "a": duel.first, "b": duel.second, **asdict(duel.test), "winner": duel.winner}
+
+
+def as_csv(systems: Sequence[System]) -> str:
+    """One row per pair and system; cells of undefined figures are empty."""
     text = io.StringIO()
-    columns = ["file", "reference", "estimate", "input", "seconds", "cutoff_hz", *METRICS]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    columns = ["file", "system", "reference", "estimate", "input", "seconds", "cutoff_hz"]
+    writer = csv.DictWriter(text, [*columns, *METRICS], lineterminator="\n")
     writer.writeheader()
-    for pair, comparison in results.values():
-        described = _json_file(pair, comparison)
-        writer.writerow({key: described[key] for key in columns[:6]} | comparison.metrics)
+    for system in systems:
+        for pair, comparison in system.results.values():
+            described = _json_file(system.name, pair, comparison)
+            writer.writerow({key: described[key] for key in columns} | comparison.metrics)
     return text.getvalue()
 
 
-def _json_file(pair: Pair, comparison: Comparison) -> dict[str, Any]:
+def _json_file(system: str, pair: Pair, comparison: Comparison) -> dict[str, Any]:
     return {
         "file": pair.name,
+        "system": system,
         "reference": str(pair.ref),
         "estimate": str(pair.est),
         "input": str(pair.input) if pair.input else None,
@@ -68,12 +75,16 @@ def _json_file(pair: Pair, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _file_rows(results: Results, means: Mapping[str, Summary]) -> list[list[str]]:
-    shown = [metric for metric in METRICS.values() if metric.headline and metric.name in means]
+HEADLINE = [metric.name for metric in METRICS.values() if metric.headline]
+
+
+def _file_rows(system: System) -> list[list[str]]:
+    means = system.summaries
+    shown = [METRICS[name] for name in HEADLINE if name in means]
     rows = [["file", *(_heading(metric) for metric in shown)]]
-    for name, (_, comparison) in results.items():
-        rows.append([name, *(_figure(metric, comparison.metrics.get(metric.name)) for metric in shown)])
-    rows.append([f"mean of {len(results)}", *(_figure(metric, means[metric.name].mean) for metric in shown)])
+    for name, (_, comparison) in system.results.items():
+        rows.append([name, *(figure(metric, comparison.metrics.get(metric.name)) for metric in shown)])
+    rows.append([f"mean of {len(system.results)}", *(figure(metric, means[metric.name].mean) for metric in shown)])
     rows.append([_INTERVAL, *(_interval(metric, means[metric.name]) for metric in shown)])
     return rows
 
@@ -84,28 +95,63 @@ def _figure_rows(means: Mapping[str, Summary]) -> list[list[str]]:
     for name, summary in means.items():
         metric = METRICS[name]
         sure = [_interval(metric, summary), str(summary.clips)] if several else []
-        rows.append([metric.label, _figure(metric, summary.mean), *sure, metric.unit, metric.better, metric.convention])
+        rows.append([metric.label, figure(metric, summary.mean), *sure, metric.unit, metric.better, metric.convention])
     return rows
+
+
+def _system_rows(systems: Sequence[System]) -> list[list[str]]:
+    means = [system.summaries for system in systems]
+    title = f"mean ({_INTERVAL})" if any(len(system.results) > 1 for system in systems) else "metric"
+    rows = [[title, *(system.name for system in systems), "unit", "better", "how"]]
+    for metric in METRICS.values():
+        found = [summaries.get(metric.name) for summaries in means]
+        if any(found):
+            cells = [_mean_with_interval(metric, summary) for summary in found]
+            rows.append([metric.label, *cells, metric.unit, metric.better, metric.convention])
+    clips = [str(len(system.results)) for system in systems]
+    return [*rows, ["clips", *clips, "", "", ""]]
+
+
+def _mean_with_interval(metric: Metric, summary: Summary | None) -> str:
+    if summary is None:
+        return "–"
+    sure = "" if summary.low is None else f" ({_interval(metric, summary)})"
+    return figure(metric, summary.mean) + sure
+
+
+def _duel_text(found: Sequence[Duel]) -> str:
+    """The paired tests of the main figures; nothing where no two systems share a clip."""
+    if not found:
+        return ""
+    rows = [["in pairs", "metric", "difference", _INTERVAL, "p (Holm)", "clips", "better"]]
+    for duel in found:
+        metric, test = METRICS[duel.metric], duel.test
+        told = "–" if test.p_holm is None else "< 0.001" if test.p_holm < 0.001 else f"{test.p_holm:.3f}"
+        bounds = _interval(metric, Summary(test.mean, test.low, test.high, test.clips))
+        pair, winner = f"{duel.first} − {duel.second}", duel.winner or "not certain"
+        rows.append([pair, metric.label, figure(metric, test.mean), bounds, told, str(test.clips), winner])
+    return f"\n{aligned(rows)}"
 
 
 def _heading(metric: Metric) -> str:
     return f"{metric.label} dB" if metric.unit == "dB" else metric.label
 
 
-def _figure(metric: Metric, value: float | None) -> str:
+def figure(metric: Metric, value: float | None) -> str:
+    """A value as tables show it."""
     if value is None:
         return "–"
     # adding 0.0 keeps a rounded −0.00 from showing its sign
-    return f"{round(value, 2) + 0.0:.2f}" if metric.unit == "dB" else f"{round(value, 3) + 0.0:.3f}"
+    return f"{round(value, 2) + 0.0:.2f}" if metric.unit.startswith("dB") else f"{round(value, 3) + 0.0:.3f}"
 
 
 def _interval(metric: Metric, summary: Summary) -> str:
     if summary.low is None or summary.high is None:
         return "–"
-    return f"{_figure(metric, summary.low)} … {_figure(metric, summary.high)}"
+    return f"{figure(metric, summary.low)} … {figure(metric, summary.high)}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Columns two spaces apart: the first and whatever is not a figure to the left, figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     right = [any(cell[:1].isdigit() or cell[:1] == "-" for cell in column[1:]) for column in zip(*rows, strict=True)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from musr_cli.plotting.figure import DOTS_PER_INCH
+from musr_cli.plotting.figure import save
 from musr_cli.plotting.style import COLOURS, title
 
 CONTROL = "#999999"
@@ -22,9 +21,6 @@ NAME_LETTERS = 16
 
 BAR_LETTERS = 26
 """That fit above a bar; longer names are cut."""
-
-_WRITING: Any = {"svg.fonttype": "none", "svg.hashsalt": "musr", "pdf.fonttype": 42}
-_UNDATED: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,7 @@ def draw_ratings(
     for label in axes.get_xticklabels():
         label.set_parse_math(False)
     _mark_scale(axes, *scale)
-    _save(figure, out, format)
+    save(figure, out, format)
 
 
 def draw_preferences(bars: Sequence[Bar], caption: Caption, out: BinaryIO, format: str) -> None:
@@ -133,7 +129,7 @@ def draw_preferences(bars: Sequence[Bar], caption: Caption, out: BinaryIO, forma
     axes.set_yticks([])
     axes.set_xlabel("preferred, % of answers")
     axes.spines[["top", "left", "right"]].set_visible(False)
-    _save(figure, out, format)
+    save(figure, out, format)
 
 
 def _figure(inches: tuple[float, float], caption: Caption) -> Any:
@@ -196,12 +192,3 @@ def _draw_bar(axes: Any, place: int, bar: Bar, colour: dict[str, str]) -> None:
         text = f"{short}  {told:.1f} %" if side == "left" else f"{told:.1f} %  {short}"
         axes.text(x, place - 0.33, text, ha=side, va="bottom", fontsize=10, fontweight="bold", parse_math=False)
     axes.text(50, place - 0.33, bar.note, ha="center", va="bottom", fontsize=9, color="0.3", parse_math=False)
-
-
-def _save(figure: Any, out: BinaryIO, format: str) -> None:
-    import matplotlib as mpl
-
-    with mpl.rc_context(_WRITING), warnings.catch_warnings():
-        # a name in a script that the font lacks is no reason for a page of warnings
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(out, dpi=DOTS_PER_INCH, format=format, metadata=_UNDATED.get(format))

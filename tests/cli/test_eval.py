@@ -44,9 +44,29 @@ def test_table_of_one_pair_is_on_stdout_and_names_every_convention(clips):
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["metric", "value", "unit", "better", "how"]
-    assert [line.split("  ")[0] for line in lines[1:]] == [metric.label for metric in METRICS.values()]
-    assert all(metric.convention in line for metric, line in zip(METRICS.values(), lines[1:], strict=True))
+    names = json.loads(musr(ref, est, "--input", low, "--json").stdout)["mean"]["est"]
+    shown = [METRICS[name] for name in names]
+    assert [line.split("  ")[0] for line in lines[1:]] == [metric.label for metric in shown]
+    assert all(metric.convention in line for metric, line in zip(shown, lines[1:], strict=True))
+    # all but what is asked for, and noise in silence where there is no silence
+    assert METRICS.keys() - names.keys() == {"added_noise_dbfs", "mrstft_sc", "mrstft_log", "visqol"}
     assert result.stderr == ""
+
+
+def test_what_takes_longer_is_measured_when_asked_for(clips):
+    ref, est, _ = clips
+    told = json.loads(musr(ref, est, "--also", "mrstft", "--json").stdout)["mean"]["est"]
+    assert {"mrstft_sc", "mrstft_log"} <= told.keys()
+    result = musr(ref, est, "--also", "everything")
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "mrstft_log, visqol" in result.stderr
+
+
+def test_a_missing_extra_is_said_before_the_work(clips, monkeypatch):
+    monkeypatch.setattr("musr_cli.metrics.visqol.find_spec", lambda name: None)
+    result = musr(clips[0], clips[1], "--also", "visqol")
+    assert result.exit_code == 4
+    assert "musr[visqol]" in result.stderr
 
 
 def test_json_holds_what_evaluate_returns_and_nothing_else_is_on_stdout(clips):
@@ -57,7 +77,7 @@ def test_json_holds_what_evaluate_returns_and_nothing_else_is_on_stdout(clips):
     (file,) = told["files"]
     assert file["metrics"] == pytest.approx(evaluate(x, y, RATE, 4000.0, slope_hz=MINUS_1_DB * 4000.0))
     assert (file["cutoff_hz"], file["seconds"], file["input"]) == (4000, 2, None)
-    assert told["mean"]["snr_db"] == {"mean": file["metrics"]["snr_db"], "low": None, "high": None, "clips": 1}
+    assert told["mean"]["est"]["snr_db"] == {"mean": file["metrics"]["snr_db"], "low": None, "high": None, "clips": 1}
     assert told["metrics"]["lsd_a"]["better"] == "lower"
     assert told["failed"] == []
 
@@ -97,7 +117,7 @@ def test_folders_are_averaged_with_an_interval(tmp_path, music):
     assert "sub/0" in table.stdout
     assert "mean of 3" in table.stdout
     assert "95 % interval" in table.stdout
-    level = json.loads(musr(tmp_path / "ref", tmp_path / "est", "--json").stdout)["mean"]["level_db"]
+    level = json.loads(musr(tmp_path / "ref", tmp_path / "est", "--json").stdout)["mean"]["est"]["level_db"]
     expected = 20 * np.log10([0.5, 0.7, 0.9])
     assert level["mean"] == pytest.approx(expected.mean(), abs=1e-4)
     assert expected.min() <= level["low"] < level["mean"] < level["high"] <= expected.max() + 1e-4
@@ -209,3 +229,87 @@ def test_the_real_command_keeps_stdout_for_data(clips, run_musr):
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["files"][0]["file"] == "est"
     assert result.stderr == b""
+
+
+@pytest.fixture
+def systems(tmp_path, music):
+    """Seven originals, and two systems: one that adds a little noise, and one that adds more."""
+    for index in range(7):
+        x = music(RATE, 0.5, seed=index)
+        noise = np.random.default_rng(index).standard_normal(x.shape).astype(np.float32)
+        for folder, level in (("ref", 0.0), ("good", 0.001), ("bad", 0.01)):
+            write(tmp_path / folder / f"{index}.wav", x + level * noise)
+    return tmp_path
+
+
+def test_several_systems_stand_side_by_side_and_in_pairs(systems):
+    result = musr(systems / "ref", "--systems", systems / "good", systems / "bad", "--cutoff", "4000")
+    assert result.exit_code == 0, result.stderr
+    first, *_ = result.stdout.splitlines()
+    assert first.startswith("mean (95 % interval)")
+    assert first.split("  ")[0] and "good" in first and "bad" in first
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("good − bad") and " SNR  " in line]
+    assert "20.00" in line
+    assert line.split()[-1] == "good"
+    told = json.loads(musr(systems / "ref", systems / "good", systems / "bad", "--json").stdout)
+    assert told["systems"] == ["good", "bad"]
+    assert len(told["files"]) == 14
+    (snr,) = [test for test in told["paired"] if test["metric"] == "snr_db"]
+    assert (snr["a"], snr["b"], snr["winner"], snr["clips"]) == ("good", "bad", "good", 7)
+    assert snr["mean"] == pytest.approx(20, abs=0.01)
+    assert snr["p_holm"] < 0.05
+
+
+def test_one_system_may_be_named_as_such(systems):
+    told = json.loads(musr(systems / "ref", "--systems", systems / "good", "--json").stdout)
+    assert (told["systems"], told["paired"]) == (["good"], [])
+
+
+def test_processes_give_the_same_figures(systems):
+    one, two = (
+        json.loads(musr(systems / "ref", systems / "good", "--json", "-j", jobs).stdout)["mean"] for jobs in ("1", "2")
+    )
+    assert one == two
+
+
+def test_systems_of_one_name_are_told_apart_by_their_folders(tmp_path, systems):
+    for name in ("a", "b"):
+        (systems / name).mkdir()
+        (systems / "good").rename(systems / name / "out") if name == "a" else (systems / "bad").rename(
+            systems / name / "out"
+        )
+    told = json.loads(musr(systems / "ref", systems / "a" / "out", systems / "b" / "out", "--json").stdout)
+    assert told["systems"] == ["a/out", "b/out"]
+    twice = musr(systems / "ref", systems / "a" / "out", systems / "a" / "out")
+    assert (twice.exit_code, twice.stderr.count("\n")) == (2, 1)
+    assert "named twice" in twice.stderr
+
+
+def test_what_one_system_lacks_is_told_with_its_name_and_the_rest_is_compared(systems):
+    (systems / "bad" / "3.wav").unlink()
+    result = musr(systems / "ref", systems / "good", systems / "bad", "--json")
+    assert result.exit_code == 3
+    told = json.loads(result.stdout)
+    assert told["failed"] == [
+        {"system": "bad", "file": "3", "problem": f"3: no estimate of this name in {systems / 'bad'}"}
+    ]
+    assert "bad: 3: no estimate" in result.stderr
+    (snr,) = [test for test in told["paired"] if test["metric"] == "snr_db"]
+    assert snr["clips"] == 6
+
+
+def test_silent_and_broken_references_are_one_line_each(tmp_path, music):
+    x = music(RATE, 0.5)
+    nan = x.copy()
+    nan[0, 100] = np.nan
+    for name, ref in {"fine": x, "silent": 0 * x, "broken": nan}.items():
+        write(tmp_path / "ref" / f"{name}.wav", ref)
+        write(tmp_path / "est" / f"{name}.wav", x)
+    result = musr(tmp_path / "ref", tmp_path / "est", "--json", "--cutoff", "4000")
+    told = json.loads(result.stdout)
+    assert [file["file"] for file in told["files"]] == ["fine", "silent"]
+    assert "snr_db" not in told["files"][1]["metrics"]
+    assert result.exit_code == 3
+    assert "silent.wav is silent" in result.stderr
+    assert [problem["file"] for problem in told["failed"]] == ["broken"]
+    assert "broken.wav" in told["failed"][0]["problem"]

@@ -1,13 +1,19 @@
-"""Every metric against a second computation, written as loops straight from its formula."""
+"""Every metric against a second computation: other packages' (golden.json), or loops straight from its formula.
+
+What comes from short-time spectra has single precision.
+"""
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.signal import get_window
 
+from musr_cli.metrics import evaluate
 from musr_cli.metrics.dai import lsd_dai, segsnr_dai_db
 from musr_cli.metrics.given_band import level_given_db, snr_given_db
 from musr_cli.metrics.hf_spread import hf_spread
@@ -15,11 +21,14 @@ from musr_cli.metrics.level import level_db
 from musr_cli.metrics.lsd import lsd_a
 from musr_cli.metrics.lsd_ssr_eval import lsd_ssr_eval
 from musr_cli.metrics.lsd_zhang import lsd_zhang
+from musr_cli.metrics.sdr import sdr_db
 from musr_cli.metrics.segsnr import segsnr_db
 from musr_cli.metrics.si_sdr import si_sdr_db
 from musr_cli.metrics.snr import snr_db
+from tests.metrics import excerpts
 
 CUTOFF_HZ = 4000.0
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text(encoding="utf-8"))
 
 
 def music(sample_rate: int, seconds: float, seed: int, channels: int = 2) -> np.ndarray:
@@ -33,6 +42,21 @@ def music(sample_rate: int, seconds: float, seed: int, channels: int = 2) -> np.
             gains = rng.uniform(0.2, 1, size=(channels, 1)) / harmonic**1.5
             x += 0.2 * gains * np.sin(2 * np.pi * pitch_hz * harmonic * time_s + rng.uniform(0, 6)) * np.exp(-time_s)
     return x
+
+
+@pytest.mark.parametrize("name", sorted(GOLDEN))
+def test_real_music_has_the_figures_of_other_packages(name):
+    golden = GOLDEN[name]
+    ref, est = excerpts.pairs()[name]
+    values = evaluate(ref, est, excerpts.RATE, excerpts.CUTOFF_HZ, extra=["mrstft_sc", "mrstft_log"])
+    for metric in golden.keys() & values.keys():
+        assert values[metric] == pytest.approx(golden[metric], rel=1e-6, abs=1e-6), metric
+    assert len(golden.keys() & values.keys()) == 9
+    # whatever filters BSS Eval fits, the SDR of images is the ratio of energies
+    assert values["sdr_db"] == pytest.approx(golden["sdr_mir_eval"], abs=1e-9)
+    assert values["sdr_db"] == pytest.approx(golden["sdr_museval"], abs=1e-9)
+    chunks = golden["sdr_chunks_mir_eval"]
+    assert sdr_db(ref, est, excerpts.PRETENDED_RATE) == pytest.approx(sum(chunks) / len(chunks), abs=1e-9)
 
 
 def powers(x: np.ndarray, n_fft: int, hop: int, window: str) -> list[np.ndarray]:
@@ -71,7 +95,7 @@ def pair(request):
 def test_lsd_a(pair):
     ref, est, rate = pair
     bins = band(2048, rate, -1, math.inf)
-    assert lsd_a(ref, est, rate) == pytest.approx(lsd_by_loops(ref, est, (2048, 512, "hann"), bins), rel=1e-9)
+    assert lsd_a(ref, est, rate) == pytest.approx(lsd_by_loops(ref, est, (2048, 512, "hann"), bins), rel=2e-7)
 
 
 @pytest.mark.parametrize(("low_hz", "high_hz"), [(CUTOFF_HZ, 19_000.0), (CUTOFF_HZ, math.inf), (None, CUTOFF_HZ)])
@@ -79,7 +103,7 @@ def test_lsd_a_of_a_band(pair, low_hz, high_hz):
     ref, est, rate = pair
     bins = band(2048, rate, -1 if low_hz is None else low_hz, high_hz)
     expected = lsd_by_loops(ref, est, (2048, 512, "hann"), bins)
-    assert lsd_a(ref, est, rate, low_hz, high_hz) == pytest.approx(expected, rel=1e-9)
+    assert lsd_a(ref, est, rate, low_hz, high_hz) == pytest.approx(expected, rel=2e-7)
 
 
 def test_lsd_ssr_eval(pair):
@@ -90,14 +114,14 @@ def test_lsd_ssr_eval(pair):
         for p, q in zip(powers(a, n_fft, hop, "hann"), powers(b, n_fft, hop, "hann"), strict=True):
             ratio = np.log10(p / (np.sqrt(q) + 1e-12) ** 2 + 1e-12)
             distances.append(np.sqrt(np.mean(ratio**2)))
-    assert lsd_ssr_eval(ref, est, rate) == pytest.approx(np.mean(distances), rel=1e-9)
+    assert lsd_ssr_eval(ref, est, rate) == pytest.approx(np.mean(distances), rel=2e-7)
 
 
 def test_lsd_zhang(pair):
     ref, est, rate = pair
     n_fft, hop = {16_000: (1024, 256), 44_100: (2816, 704)}[rate]
     expected = lsd_by_loops(ref, est, (n_fft, hop, "hann"), range(n_fft // 2 + 1))
-    assert lsd_zhang(ref, est, rate) == pytest.approx(expected, rel=1e-9)
+    assert lsd_zhang(ref, est, rate) == pytest.approx(expected, rel=2e-7)
 
 
 @pytest.mark.parametrize(("base", "log"), [("e", math.log), ("10", math.log10)])
@@ -106,7 +130,7 @@ def test_lsd_dai(pair, base, log):
     n_fft = {16_000: 512, 44_100: 1408}[rate]
     bins = band(n_fft, rate, CUTOFF_HZ, math.inf)
     expected = lsd_by_loops(ref, est, (n_fft, n_fft // 2, "hamming"), bins, log)
-    assert lsd_dai(ref, est, rate, CUTOFF_HZ, base) == pytest.approx(expected, rel=1e-9)
+    assert lsd_dai(ref, est, rate, CUTOFF_HZ, base) == pytest.approx(expected, rel=2e-7)
 
 
 def test_segsnr_dai(pair):
@@ -121,7 +145,7 @@ def test_segsnr_dai(pair):
             y = [math.log(max(q[k], 1e-8)) for k in bins]
             error = sum((u - v) ** 2 for u, v in zip(x, y, strict=True))
             ratios.append(10 * math.log10(sum(u * u for u in x) / error))
-    assert segsnr_dai_db(ref, est, rate, CUTOFF_HZ) == pytest.approx(sum(ratios) / len(ratios), rel=1e-9)
+    assert segsnr_dai_db(ref, est, rate, CUTOFF_HZ) == pytest.approx(sum(ratios) / len(ratios), rel=2e-7)
 
 
 def test_dai_high_band_at_16_khz_is_the_papers():
@@ -181,4 +205,4 @@ def test_hf_spread(pair):
     for x in (ref, est):
         frames = [p for channel in x for p in powers(channel, 2048, 512, "hann")]
         variances.append(np.mean([np.var(np.log10(np.maximum(p[bins], 1e-8))) for p in frames]))
-    assert hf_spread(ref, est, rate, CUTOFF_HZ) == pytest.approx(math.sqrt(variances[1] / variances[0]), rel=1e-9)
+    assert hf_spread(ref, est, rate, CUTOFF_HZ) == pytest.approx(math.sqrt(variances[1] / variances[0]), rel=2e-7)

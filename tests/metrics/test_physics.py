@@ -24,22 +24,18 @@ from musr_cli.metrics.si_sdr import si_sdr_db
 from musr_cli.metrics.snr import snr_db
 from musr_models.contract import Band
 from musr_models.transforms import Stft
+from tests.metrics.signals import CUTOFF_HZ, RATE, brickwall, noise
 
-RATE = 16_000
-CUTOFF_HZ = 4000.0
 LSD_NAMES = [name for name in METRICS if name.startswith("lsd_")]
-RATIO_NAMES = ["snr_db", "si_sdr_db", "segsnr_db", "snr_given_db", "level_db", "level_given_db", "hf_spread"]
-
-
-def noise(seconds: float = 1.0, seed: int = 0, channels: int = 2) -> np.ndarray:
-    return 0.1 * np.random.default_rng(seed).standard_normal((channels, round(RATE * seconds)))
-
-
-def brickwall(x: np.ndarray, low_hz: float, high_hz: float) -> np.ndarray:
-    """The part of `x` between two frequencies; bins of the whole signal, so nothing else is left."""
-    spectrum = np.fft.rfft(x)
-    frequency = np.fft.rfftfreq(x.shape[-1], 1 / RATE)
-    return np.fft.irfft(spectrum * ((frequency >= low_hz) & (frequency < high_hz)), x.shape[-1])
+PHASE_NAMES = ["complex_distance", "group_delay_ms", "frequency_hz"]
+STEREO_NAMES = ["width_db", "centre_drift"]
+RATIO_NAMES = [
+    *("snr_db", "si_sdr_db", "sdr_db", "segsnr_db", "snr_given_db", "level_db", "level_given_db", "hf_spread"),
+    *("mrstft_sc", *PHASE_NAMES, *STEREO_NAMES),
+]
+SAMPLE_NAMES = ["snr_db", "si_sdr_db", "sdr_db", "segsnr_db", "level_db", "added_noise_dbfs"]
+EXTRA = ["mrstft_sc", "mrstft_log"]
+EXPECTED = [name for name, metric in METRICS.items() if name in EXTRA or not metric.optional]
 
 
 def test_six_decibels_are_a_distance_of_0_602():
@@ -70,10 +66,14 @@ def test_si_sdr_ignores_scale_and_snr_does_not():
 
 def test_identical_signals_score_the_best_finite_values():
     x = noise().astype(np.float32)
-    values = evaluate(x, x, RATE, CUTOFF_HZ)
-    assert list(values) == list(METRICS)
-    assert [values[name] for name in LSD_NAMES] == pytest.approx([0] * len(LSD_NAMES), abs=1e-9)
+    x[:, RATE // 2 :] = 0
+    values = evaluate(x, x, RATE, CUTOFF_HZ, extra=EXTRA)
+    assert list(values) == EXPECTED
+    zeros = [*LSD_NAMES, *PHASE_NAMES, *STEREO_NAMES, *EXTRA]
+    assert [values[name] for name in zeros] == pytest.approx([0] * len(zeros), abs=1e-6)
     assert values["snr_db"] == values["si_sdr_db"] == values["snr_given_db"] == values["segsnr_dai_db"] == 150
+    assert values["sdr_db"] == 150
+    assert values["added_noise_dbfs"] == -150
     assert values["segsnr_db"] == 35
     assert values["hf_spread"] == pytest.approx(1)
     assert values["level_db"] == values["level_given_db"] == 0
@@ -81,9 +81,10 @@ def test_identical_signals_score_the_best_finite_values():
 
 def test_silent_reference_leaves_ratios_out_and_distances_finite():
     silence, x = np.zeros((2, RATE)), noise()
-    values = evaluate(silence, x, RATE, CUTOFF_HZ)
+    values = evaluate(silence, x, RATE, CUTOFF_HZ, extra=EXTRA)
     assert not set(RATIO_NAMES) & set(values)
     assert values["lsd_a"] > 5  # noise made from silence costs
+    assert values["added_noise_dbfs"] == pytest.approx(-20, abs=0.1)
     both_silent = evaluate(silence, silence, RATE, CUTOFF_HZ)
     assert [both_silent[name] for name in LSD_NAMES] == [0] * len(LSD_NAMES)
 
@@ -129,9 +130,12 @@ def test_no_samples_and_different_shapes_are_refused():
 )
 def test_anything_gives_finite_figures(samples, rate, ref_gain, est_gain, cutoff_hz):
     x = np.random.default_rng(samples).uniform(-1, 1, (2, samples)).astype(np.float32)
-    values = evaluate(ref_gain * x, est_gain * x[::-1], rate, cutoff_hz)
+    values = evaluate(ref_gain * x, est_gain * x[::-1], rate, cutoff_hz, extra=EXTRA)
+    assert list(values) == [name for name in METRICS if name in values]
     assert all(math.isfinite(value) for value in values.values())
-    assert all(values[name] >= 0 for name in LSD_NAMES if name in values)
+    assert all(values[name] >= 0 for name in (*LSD_NAMES, *PHASE_NAMES, *EXTRA) if name in values)
+    assert 0 <= values.get("centre_drift", 0) <= 2 + 1e-9
+    assert -150 <= values.get("added_noise_dbfs", 0) <= 45
 
 
 def test_bands_split_the_square_of_the_distance():
@@ -178,7 +182,9 @@ def test_given_band_ends_where_the_slope_begins():
 def test_band_figures_need_an_edge_below_the_nyquist_frequency():
     x = noise()
     for cutoff_hz in (None, RATE / 2, 20_000.0):
-        assert not {"lsd_a_hf", "snr_given_db", "lsd_dai_ln", "hf_spread"} & set(evaluate(x, x, RATE, cutoff_hz))
+        values = evaluate(x, x, RATE, cutoff_hz)
+        assert not {"lsd_a_hf", "snr_given_db", "lsd_dai_ln", "hf_spread", *PHASE_NAMES} & set(values)
+        assert values["width_db"] == values["centre_drift"] == 0  # of the whole band
 
 
 def test_smeared_texture_has_less_spread():
@@ -208,19 +214,21 @@ def test_dai_segsnr_and_lsd_measure_one_difference():
 def test_channels_are_measured_alike():
     x, y = noise(), noise(seed=1)
     for name, value in evaluate(x, y, RATE, CUTOFF_HZ).items():
-        assert value == pytest.approx(evaluate(x[::-1], y[::-1], RATE, CUTOFF_HZ)[name], rel=1e-9), name
+        assert value == pytest.approx(evaluate(x[::-1], y[::-1], RATE, CUTOFF_HZ)[name], rel=1e-6), name
     mono = evaluate(x[:1], y[:1], RATE, CUTOFF_HZ)
-    assert evaluate(x[[0, 0]], y[[0, 0]], RATE, CUTOFF_HZ) == pytest.approx(mono, rel=1e-9)
+    stereo = {"width_db": 0.0, "centre_drift": 0.0}
+    assert evaluate(x[[0, 0]], y[[0, 0]], RATE, CUTOFF_HZ) == pytest.approx(mono | stereo, rel=1e-6)
     assert evaluate(x[0], y[0], RATE, CUTOFF_HZ) == mono
 
 
 def test_result_does_not_depend_on_the_size_of_blocks(monkeypatch):
     x, y = noise(3.0), noise(3.0, seed=1)
-    whole = evaluate(x, y, RATE, CUTOFF_HZ)
+    x[:, 20_000:25_000] = 0
+    whole = evaluate(x, y, RATE, CUTOFF_HZ, extra=EXTRA)
     monkeypatch.setattr("musr_cli.metrics.framing.BLOCK_FRAMES", 5)
     monkeypatch.setattr("musr_cli.metrics.waveform.BLOCK_SAMPLES", 1000)
-    monkeypatch.setattr("musr_cli.metrics.segsnr.BLOCK_SAMPLES", 1000)
-    assert evaluate(x, y, RATE, CUTOFF_HZ) == pytest.approx(whole, rel=1e-9)
+    for name, value in evaluate(x, y, RATE, CUTOFF_HZ, extra=EXTRA).items():
+        assert value == pytest.approx(whole[name], rel=1e-9 if name in SAMPLE_NAMES else 1e-6), name
 
 
 @pytest.mark.parametrize(("n_fft", "window"), [(512, "hamming"), (2048, "hann")])
@@ -232,7 +240,7 @@ def test_frames_and_bands_are_those_of_the_networks(n_fft, window):
     theirs = Stft(n_fft, n_fft // 2, window)
     ours = Transform(n_fft, n_fft // 2, window)
     expected = theirs.analyse(torch.from_numpy(x).float())[0].numpy().T
-    found = np.concatenate([pair.ref for pair in spectrum_pairs(x, x, ours)])
+    found = np.concatenate([pair.ref for pair in spectrum_pairs(x, x, ours)], axis=1)[0]
     assert np.abs(found - expected).max() < 1e-4
     for cutoff_hz in (100.0, 3999.9, 4000.0, 4000.1, 5512.5, 7990.0):
         assert ours.first_bin_above(cutoff_hz, RATE) == Band(RATE, cutoff_hz).cutoff_bin(theirs)
@@ -244,12 +252,22 @@ def test_dai_transform_is_the_papers_at_16_khz_and_the_networks_at_44_1_and_48_k
     assert dai_transform(32_000) == Transform(1024, 512, "hamming")
 
 
-def test_working_memory_does_not_grow_with_length():
+def test_optional_metrics_are_measured_only_when_they_are_named():
+    x, y = noise(0.1), noise(0.1, seed=1)
+    assert not [name for name in evaluate(x, y, RATE, CUTOFF_HZ) if METRICS[name].optional]
+    assert "mrstft_log" in evaluate(x, y, RATE, CUTOFF_HZ, extra=["mrstft_log"])
+    for name in ("mrstft", "snr_db"):
+        with pytest.raises(ValueError, match=f"no optional metrics: {name}"):
+            evaluate(x, y, RATE, extra=[name])
+
+
+@pytest.mark.parametrize("extra", [[], EXTRA])
+def test_working_memory_does_not_grow_with_length(extra):
     peaks = []
     for seconds in (20, 80):
         x = noise(seconds, channels=1).astype(np.float32)
         tracemalloc.start()
-        evaluate(x, x, RATE, CUTOFF_HZ)
+        evaluate(x, x, RATE, CUTOFF_HZ, extra=extra)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]

@@ -1,0 +1,1 @@
+"""Listening tests: made as a page, collected from disk or by a small server, evaluated."""
