@@ -1,4 +1,4 @@
-"""Open a built wheel and find in it every card with its weights, every recipe, and nothing that does not belong."""
+"""Open a built wheel and find all cards with weights, recipes and parts of pages, and nothing that does not belong."""
 
 import hashlib
 import sys
@@ -17,6 +17,7 @@ def main(wheel: Path, root: Path = Path(__file__).parent.parent) -> None:
         shipped = {
             *(root / "models/musr_models/weights").iterdir(),
             *(root / "musr_cli/training/recipes").glob("*.toml"),
+            *(root / "musr_cli/pages/assets").iterdir(),
         }
         for path in shipped:
             inside = path.relative_to(root / "models" if "musr_models" in path.parts else root).as_posix()

@@ -6,7 +6,7 @@
 Each clip is brought to 44.1 kHz, then to a rate of twice the edge (soxr VHQ), or through an encoder, and restored from
 there through the whole chain; models that do not do that edge are left out. Of encoded music the edge is looked for, as
 with any file; what is compared begins where the encoder ends white noise. Intervals are 95 % bootstrap intervals over
-sources. ViSQOL (audio mode, 48 kHz, mono) needs visqol-python.
+sources. ViSQOL (audio mode, 48 kHz, mono) needs `pip install 'musr[visqol]'`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from musr_cli.audio.resampling import resample
 from musr_cli.degrade import RESAMPLE, Degradation
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.errors import UnavailableError
-from opinion import visqol
+from musr_cli.metrics.visqol import visqol
 from quality import by_source, interval, score
 
 MODELS = ("sinc", "sbr", "envelope", "gan", "restore")

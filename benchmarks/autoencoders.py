@@ -5,8 +5,8 @@
 Full-band clips (44.1 kHz) lose what lies above 3500 or 7500 Hz in four ways: by a Butterworth filter of order 8 that
 runs forwards and backwards ("zero-phase": what it leaves above the edge has the original's phase), by the same and
 rounding to 16 bits (without networks), by the same filter forwards only ("causal"), and by resampling ("brickwall":
-nothing is left). The SDR is that of BSS Eval images for one source, the energy of the original over that of all
-differences, both channels together, in chunks of 30 s every 15 s. Every condition stands beside the low-passed input:
+nothing is left). The SDR is that of BSS Eval images in chunks of 30 s (musr_cli/metrics/sdr.py). Every condition stands
+beside the low-passed input:
 
 - whole chain: what `musr enhance` makes of it; "random" with random phases;
 - eq. 2 (of zero-phase inputs, like "random"): the paper's own join, magnitudes above the edge's bin with the input's
@@ -21,7 +21,7 @@ Intervals are over sources. `--train` adds clips that the networks know, for the
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,12 +37,12 @@ from musr_cli.degrade import Degradation
 from musr_cli.dsp.phase import unit_phasors
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import evaluate
-from musr_cli.metrics.snr import snr_db
+from musr_cli.metrics.sdr import sdr_db
+from musr_cli.metrics.visqol import visqol
 from musr_models import registry
 from musr_models.autoencoder import SAMPLE_RATE, TRANSFORMS
 from musr_models.contract import Band
 from musr_models.transforms import Transform
-from opinion import visqol
 from quality import by_source, interval
 
 EDGES_HZ = (3500.0, 7500.0)
@@ -50,7 +50,6 @@ FORMS = ("bottleneck", "stride2")
 MODELS = tuple(f"{transform}-{form}" for transform in TRANSFORMS for form in (*FORMS, "any"))
 ROUNDED = "16 bit"
 INPUTS = ("zero-phase", ROUNDED, "causal", "brickwall")
-CHUNK_S, STEP_S = 30, 15
 ORDER = 8
 LARGEST_GAIN = 1e2
 SLOPE = 0.8  # of the edge, where the low-pass begins to fall
@@ -89,17 +88,6 @@ def measure(clip: Clip, models: Sequence[str], inputs: Sequence[str], seconds: f
     return rows
 
 
-def sdr(full: Array, made: Array) -> float:
-    """Mean over chunks, in dB."""
-    return float(np.mean([snr_db(full[:, part], made[:, part]) for part in _chunks(full.shape[-1])]))
-
-
-def _chunks(samples: int) -> Iterator[slice]:
-    """30 s every 15 s; whatever is shorter is one chunk."""
-    for start in range(0, max(samples - (CHUNK_S - STEP_S) * SAMPLE_RATE, 1), STEP_S * SAMPLE_RATE):
-        yield slice(start, start + CHUNK_S * SAMPLE_RATE)
-
-
 def _degradation(name: str, edge_hz: float) -> Degradation:
     if name == "brickwall":
         return Degradation(degrade.RESAMPLE, edge_hz)
@@ -108,31 +96,32 @@ def _degradation(name: str, edge_hz: float) -> Degradation:
 
 def _without_networks(full: Array, low: Array, how: Degradation) -> dict[str, dict[str, float]]:
     """SDR of the input, and how much of it can be gained with nothing learnt, or with everything known."""
-    own, edge_hz = sdr(full, low), how.cutoff_hz or 0.0
+    own, edge_hz = sdr_db(full, low, SAMPLE_RATE), how.cutoff_hz or 0.0
     figures = {"input": {CHAIN: own}}
     if how.order:
         hz, gain = degrade.response(how, SAMPLE_RATE)
         wanted = np.interp(np.fft.rfftfreq(low.shape[-1], 1 / SAMPLE_RATE), hz, np.minimum(1 / gain, LARGEST_GAIN))
         unfiltered = np.fft.irfft(np.fft.rfft(low) * wanted, low.shape[-1]).astype(np.float32)
         inner = slice(SAMPLE_RATE // 4, -SAMPLE_RATE // 4)
-        gain_db = sdr(full[:, inner], unfiltered[:, inner]) - sdr(full[:, inner], low[:, inner])
-        figures["unfiltered"] = {CHAIN: gain_db}
+        before, after = (sdr_db(full[:, inner], x[:, inner], SAMPLE_RATE) for x in (low, unfiltered))
+        figures["unfiltered"] = {CHAIN: after - before}
     for name, transform in TRANSFORMS.items():
         true = transform.analyse(torch.from_numpy(full)).abs()
-        figures[f"true magnitudes, {name}"] = {JOIN: sdr(full, _join(low, true, transform, edge_hz)) - own}
+        made = _join(low, true, transform, edge_hz)
+        figures[f"true magnitudes, {name}"] = {JOIN: sdr_db(full, made, SAMPLE_RATE) - own}
     return figures
 
 
 def _figures(full: Array, low: Array, model: str, how: Degradation, with_visqol: bool) -> dict[str, float]:
     edge_hz = how.cutoff_hz or 0.0
-    own, made = sdr(full, low), _enhanced(low, model, edge_hz)
+    own, made = sdr_db(full, low, SAMPLE_RATE), _enhanced(low, model, edge_hz)
     scores = evaluate(full, made, SAMPLE_RATE, edge_hz, low, slope_hz=SLOPE * edge_hz)
-    values = {CHAIN: sdr(full, made) - own, "lsd": scores["lsd_a_hf_19k"], "given": scores["snr_given_db"]}
+    values = {CHAIN: scores["sdr_db"] - own, "lsd": scores["lsd_a_hf_19k"], "given": scores["snr_given_db"]}
     if with_visqol and how.family == degrade.RESAMPLE:
         values["visqol"] = visqol(full, made, SAMPLE_RATE)
     if how.order and not how.causal and model in MODELS:
-        values[JOIN] = sdr(full, _joined(low, model, edge_hz)) - own
-        values[RANDOM] = sdr(full, _enhanced(low, model, edge_hz, "random")) - own
+        values[JOIN] = sdr_db(full, _joined(low, model, edge_hz), SAMPLE_RATE) - own
+        values[RANDOM] = sdr_db(full, _enhanced(low, model, edge_hz, "random"), SAMPLE_RATE) - own
     return values
 
 

@@ -3,15 +3,10 @@
     python benchmarks/phase.py --data FOLDER [--model demucs] [--edge 3000] [--seconds 10] [--visqol] [-j 2]
 
 Clips are brought to 16 kHz and cut at the edge (Butterworth, order 8). The network's magnitudes take
-their phase from each source in turn, "ground truth" from the original. All figures but the last three are of the
-band above the edge:
+their phase from each source in turn, "ground truth" from the original. Complex distance, group delay
+and frequency are of the band above the edge; musr_cli/metrics/phases.py says how they are measured.
 
-- complex distance: RMS of |X|^0.3 exp(jφ) − |R|^0.3 exp(jθ), relative to the RMS of |R|^0.3 (the compression of
-  Ephrat et al. 2018). 1.41 is what random phases get where magnitudes are right.
-- group delay: mean deviation of −dφ/dω from the original's, in ms, weighted by the original's magnitude.
-- frequency: mean deviation of dφ/dt from the original's, in Hz, weighted likewise.
-
-ViSQOL (16 kHz resampled to 48 kHz) needs visqol-python. Intervals are over sources.
+ViSQOL (16 kHz resampled to 48 kHz) needs `pip install 'musr[visqol]'`. Intervals are over sources.
 """
 
 from __future__ import annotations
@@ -39,17 +34,15 @@ from musr_cli.metrics import evaluate
 from musr_models import registry
 from musr_models.contract import Band
 from musr_models.transforms import Stft
-from opinion import visqol
 from quality import by_source, interval
 
 RATE = 16000
 STFT = Stft(1024, 256)
-COMPRESSION = 0.3
 SLOPE = 0.95  # of the edge, where the low-pass begins to fall
 TRUTH = "ground truth"
 SOURCES = ("input", NATIVE, *PHASES, TRUTH)
 COLUMNS = {
-    "complex": "complex distance", "delay_ms": "group delay (ms)", "frequency_hz": "frequency (Hz)",
+    "complex_distance": "complex distance", "group_delay_ms": "group delay (ms)", "frequency_hz": "frequency (Hz)",
     "lsd_zhang": "LSD", "snr_given_db": "given band (dB)", "visqol": "ViSQOL",
 }  # fmt: skip
 
@@ -81,7 +74,7 @@ class Row:
     values: dict[str, float]
 
 
-def measure(clip: Clip, model: str, edge_hz: float, seconds: float, with_visqol: bool) -> list[Row]:
+def measure(clip: Clip, model: str, edge_hz: float, seconds: float, extra: Sequence[str]) -> list[Row]:
     """One clip with every source."""
     audio, own_rate = clip.read(seconds)
     ref = resample(audio, own_rate, RATE)
@@ -89,9 +82,7 @@ def measure(clip: Clip, model: str, edge_hz: float, seconds: float, with_visqol:
     rows = []
     for source in SOURCES:
         made = low if source == "input" else restore(model, source, low, ref, edge_hz)
-        values = evaluate(ref, made, RATE, edge_hz, low, slope_hz=SLOPE * edge_hz) | deviations(ref, made, edge_hz)
-        if with_visqol:
-            values["visqol"] = visqol(ref, made, RATE)
+        values = evaluate(ref, made, RATE, edge_hz, low, slope_hz=SLOPE * edge_hz, extra=extra)
         rows.append(Row(source, clip, values))
     return rows
 
@@ -102,26 +93,6 @@ def restore(model: str, source: str, low: Array, ref: Array, edge_hz: float) -> 
     phase = TruePhase(torch.from_numpy(ref)[None]) if source == TRUTH else PHASES.get(source)
     restorer = HighBand(registry.load(model, band), band, Blender(RATE, SLOPE * edge_hz, edge_hz), phase)
     return low + restorer(low, 0)
-
-
-def deviations(ref: Array, made: Array, edge_hz: float) -> dict[str, float]:
-    """How far the phases above the edge are from the original's."""
-    first = Band(RATE, edge_hz).cutoff_bin(STFT)
-    true, estimate = (STFT.analyse(torch.from_numpy(np.ascontiguousarray(x)))[:, first:] for x in (ref, made))
-    weight = true.abs()
-    compressed = [x.abs() ** COMPRESSION * unit_phasors(x) for x in (true, estimate)]
-    error = (compressed[0] - compressed[1]).abs().square().mean() / compressed[0].abs().square().mean()
-    turn = unit_phasors(estimate) * unit_phasors(true).conj()
-    return {
-        "complex": float(error.sqrt()),
-        "delay_ms": 1000 * STFT.n_fft / RATE * _mean_turn(turn[:, 1:] * turn[:, :-1].conj(), weight[:, 1:]),
-        "frequency_hz": RATE / STFT.hop * _mean_turn(turn[..., 1:] * turn[..., :-1].conj(), weight[..., 1:]),
-    }
-
-
-def _mean_turn(phasors: Tensor, weight: Tensor) -> float:
-    """Weighted mean of |angle|, in turns: 0 to 1/2, and 1/4 at random."""
-    return float((phasors.angle().abs() * weight).sum() / weight.sum() / (2 * torch.pi))
 
 
 def print_table(rows: Sequence[Row]) -> None:
@@ -149,9 +120,8 @@ def main() -> None:
     parser.add_argument("-j", "--jobs", type=int, default=2)
     options = parser.parse_args()
     clips = [clip for clip in find_clips(options.data) if clip.path.match(options.match)]
-    work = partial(
-        measure, model=options.model, edge_hz=options.edge, seconds=options.seconds, with_visqol=options.visqol
-    )
+    extra = ["visqol"] if options.visqol else []
+    work = partial(measure, model=options.model, edge_hz=options.edge, seconds=options.seconds, extra=extra)
     rows = [row for part in for_each(clips, work, options.jobs) for row in part]
     sources = len({row.clip.source for row in rows})
     print(f"\n### {options.model}, edge at {options.edge:g} Hz, {len(clips)} clips of {sources} sources\n")

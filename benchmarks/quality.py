@@ -23,6 +23,7 @@ from clips import Clip, find_clips, for_each
 from musr_cli.audio.resampling import resample
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import METRICS, evaluate
+from musr_cli.metrics.summary import bootstrap_interval
 
 MODELS = ("linear", "spline", "sinc", "sbr", "envelope", "dnn", "cnn", "gan")
 TASKS = ((16000, 2), (16000, 4), (44100, 2), (44100, 4))
@@ -92,12 +93,7 @@ def by_source(clips: Iterable[Clip], values: Iterable[float]) -> list[list[float
 
 def interval(groups: Sequence[Sequence[float]]) -> tuple[float, float, float]:
     """Mean over all clips, and the 95 % bootstrap interval when whole sources are drawn."""
-    rng = np.random.default_rng(0)
-    sums, counts = (np.array([f(group) for group in groups], dtype=np.float64) for f in (np.sum, len))
-    drawn = rng.integers(len(groups), size=(RESAMPLES, len(groups)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(sums.sum() / counts.sum()), float(low), float(high)
+    return float(np.mean(np.concatenate(groups))), *bootstrap_interval(groups, resamples=RESAMPLES)
 
 
 def print_tables(rows: Sequence[Row], models: Sequence[str]) -> None:

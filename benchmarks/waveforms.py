@@ -29,10 +29,10 @@ from musr_cli.degrade import FAMILIES, RESAMPLE, Degradation
 from musr_cli.dsp.filters import IIR_FAMILIES
 from musr_cli.engine.enhancer import Settings, enhance
 from musr_cli.metrics import evaluate
+from musr_cli.metrics.visqol import visqol
 from musr_models import registry
 from musr_models.contract import Band
 from musr_models.transforms import Stft, power
-from opinion import visqol
 from quality import by_source, interval
 
 RATE = 16000
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--models", help="only these")
     parser.add_argument("--ratios", type=int, nargs="*", help="only these")
     parser.add_argument("--seconds", type=float, default=20.0, help="of each clip")
-    parser.add_argument("--visqol", action="store_true", help="of the chain; needs visqol-python")
+    parser.add_argument("--visqol", action="store_true", help="of the chain; needs musr[visqol]")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     options = parser.parse_args()
     clips, at = find_clips(options.data), partial(at_ratios, with_visqol=options.visqol)

@@ -36,5 +36,10 @@ def row(card: Card) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def page() -> str:
+    """All of models/README.md."""
+    return "\n".join([HEAD, *(row(card) for card in cards())]) + "\n"
+
+
 if __name__ == "__main__":
-    print("\n".join([HEAD, *(row(card) for card in cards())]))
+    print(page(), end="")

@@ -7,7 +7,7 @@ a resolution, then the mean over the three:
 - log distance: mean of |ln |X| − ln |X̂||, |X|² not below 1e-8.
 
 These are the terms of `auraloss.freq.MultiResolutionSTFTLoss`, but for the ends of a signal: it reflects there what
-lies inside, here zeros follow. Hops of 50 to 240 samples make ten times as many spectra as LSD-A has.
+lies inside, here zeros follow. Hops of 50 to 240 samples make 16 times as many spectra as LSD-A has.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Metric:
 _LSD_A = "n_fft 2048, hop 512, Hann, log10 |X|² not below 1e-8, RMS over bins, mean over frames"
 _PHASES = "bins above the cutoff, 64 ms Hann windows every 16 ms"
 _MRSTFT = "Yamamoto et al. 2020 as in auraloss: FFT 1024, 2048, 512, hops 120, 240, 50, Hann 600, 1200, 240"
-_NEW_BAND = "two channels, LSD-A transform, bins above the cutoff (all without one)"
+_NEW_BAND = "two channels, LSD-A transform, from two bins above the cutoff (without one the whole band)"
 _LSD_DAI = "Dai et al. 2021 eq. 5, bins above the cutoff; STFT 512/256 Hamming at 16 kHz, 1408/704 at 44.1 and 48 kHz"
 
 _ALL = (

@@ -52,8 +52,8 @@ class _Energies(NamedTuple):
     shared: float = 0.0
 
     def width_db(self) -> float:
-        """Side over middle; nan in silence."""
-        if not self.both:
+        """Side over middle; nan in silence, and where the sums are not finite."""
+        if not 0 < self.both < math.inf:
             return math.nan
         middle, side = (max(self.both + sign * self.shared, 0.0) for sign in (1, -1))
         return float(np.clip(ratio_db(side, middle), -WIDEST_DB, WIDEST_DB))

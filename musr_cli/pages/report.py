@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from musr_cli import __version__
+from musr_cli.metrics.by_frequency import CONVENTION
 from musr_cli.metrics.comparison import Fitted, fit_files
 from musr_cli.metrics.registry import METRICS
 from musr_cli.metrics.systems import System, duels
@@ -23,10 +24,6 @@ RANKED_BY = "lsd_a"
 INPUT, REFERENCE = "input", "reference"
 _TICKS_HZ = (1000, 2000, 5000)
 _MOST_TICKS = 5
-_CONVENTION = (
-    "Mean over clips of the RMS difference of log10 |X|² in bands of 500 Hz, all frames and channels (transform of "
-    "LSD-A). The dashed upright line marks the band edge."
-)
 _CAPTION = ("lsd_a_hf_19k", "lsd_a", "snr_given_db")
 
 
@@ -101,7 +98,7 @@ def _spectra(systems: Sequence[System]) -> dict[str, Any] | None:
         return None
     longest = max(known.values(), key=lambda errors: len(errors.hz))
     return {
-        "convention": _CONVENTION,
+        "convention": f"{CONVENTION}. The dashed upright line marks the band edge.",
         "hz": longest.hz.tolist(),
         "reference_db": longest.ref_db.tolist(),
         "systems": {

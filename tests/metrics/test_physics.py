@@ -120,6 +120,14 @@ def test_no_samples_and_different_shapes_are_refused():
         evaluate(np.zeros((1, 5)), np.zeros((2, 5)), RATE)
 
 
+def test_absurd_samples_are_neither_warned_of_nor_given_figures_that_are_not_finite():
+    x, y = noise(0.1), noise(0.1, seed=1)
+    for gain in (1e12, 1e25, 1e38):
+        for ref, est in ((gain * x, y), (x, gain * y), (gain * x, gain * y)):
+            values = evaluate(ref, est, RATE, CUTOFF_HZ, extra=EXTRA)
+            assert all(math.isfinite(value) for value in values.values())
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(1, 5000),
