@@ -1,6 +1,7 @@
 """The conditions of Miron & Davies 2018, in signal-to-distortion ratios: their figure 5, and what lies behind it.
 
-    python benchmarks/autoencoders.py --data FOLDER [--train FOLDER] [--seconds 20] [--visqol] [--figure out.png] [-j 2]
+    python benchmarks/autoencoders.py --data FOLDER [--seconds 5] [--visqol] [-j 2]
+    python benchmarks/autoencoders.py --data FOLDER --figure out.png --train FOLDER [--every 10] --seconds 45
 
 Full-band clips (44.1 kHz) lose what lies above 3500 or 7500 Hz in four ways: by a Butterworth filter of order 8 that
 runs forwards and backwards ("zero-phase": what it leaves above the edge has the original's phase), by the same and
@@ -15,7 +16,8 @@ beside the low-passed input:
   the first and last quarter of a second, where the filter makes the signal up);
 - true magnitudes: eq. 2 with those of the original, which no network can surpass.
 
-Intervals are over sources. `--train` adds clips that the networks know, for the figure.
+Intervals are over sources. `--figure` draws the paper's figure 5 instead: eq. 2 of zero-phase inputs in the eight
+conditions, of the clips of `--data` and of those of `--train`, which the networks learnt from.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ from quality import by_source, interval
 
 EDGES_HZ = (3500.0, 7500.0)
 FORMS = ("bottleneck", "stride2")
+CONDITIONS = tuple(f"{transform}-{form}" for transform in TRANSFORMS for form in FORMS)
 MODELS = tuple(f"{transform}-{form}" for transform in TRANSFORMS for form in (*FORMS, "any"))
 ROUNDED = "16 bit"
 INPUTS = ("zero-phase", ROUNDED, "causal", "brickwall")
@@ -85,6 +88,20 @@ def measure(clip: Clip, models: Sequence[str], inputs: Sequence[str], seconds: f
             for model in models if name != ROUNDED else ():
                 figures[model] = _figures(full, low, model, how, with_visqol)
             rows += [Row(clip, edge_hz, name, model, values) for model, values in figures.items()]
+    return rows
+
+
+def measure_joins(clip: Clip, seconds: float) -> list[Row]:
+    """One clip in the eight conditions of the paper, by its own join only."""
+    audio, own_rate = clip.read(seconds)
+    full = resample(audio, own_rate, SAMPLE_RATE)
+    rows = []
+    for edge_hz in EDGES_HZ:
+        low = degrade.apply(full, SAMPLE_RATE, _degradation("zero-phase", edge_hz))
+        own = sdr_db(full, low, SAMPLE_RATE)
+        gains = {model: sdr_db(full, _joined(low, model, edge_hz), SAMPLE_RATE) - own for model in CONDITIONS}
+        figures = {"input": {CHAIN: own}} | {model: {JOIN: gain} for model, gain in gains.items()}
+        rows += [Row(clip, edge_hz, "zero-phase", model, values) for model, values in figures.items()]
     return rows
 
 
@@ -171,7 +188,7 @@ def _cell(rows: Sequence[Row], column: str) -> str:
     return f"{mean:.2f} ({low:.2f}–{high:.2f})" if column in (CHAIN, JOIN) else f"{mean:.2f}"
 
 
-def draw(parts: dict[str, Sequence[Row]], path: Path, column: str) -> None:
+def draw(parts: dict[str, Sequence[Row]], path: Path) -> None:
     """Their figure 5: SDR of the zero-phase input, and of what each network makes of it."""
     from matplotlib.figure import Figure
 
@@ -179,22 +196,22 @@ def draw(parts: dict[str, Sequence[Row]], path: Path, column: str) -> None:
     for axes, transform in zip(figure.subplots(1, 2, sharey=True), TRANSFORMS, strict=True):
         bars = [(form, edge_hz, part) for edge_hz in EDGES_HZ for form in ("input", *FORMS) for part in parts]
         for place, (form, edge_hz, part) in enumerate(bars):
-            mean, low, high = interval(_levels(parts[part], transform, form, edge_hz, column))
+            mean, low, high = interval(_levels(parts[part], transform, form, edge_hz))
             colour = {"input": "0.7", "bottleneck": "#0072B2", "stride2": "#D55E00"}[form]
             axes.bar(place, mean, color=colour, alpha=1.0 if part == "held out" else 0.5)
             axes.errorbar(place, mean, [[mean - low], [high - mean]], color="black")
-        labels = [f"{form}\n{edge_hz / 1000:g} kHz\n{part}" for form, edge_hz, part in bars]
-        axes.set_xticks(range(len(bars)), labels, fontsize=6)
-        axes.set_title(f"{transform.upper()}, {column}")
+        labels = [f"{form}, {edge_hz / 1000:g} kHz, {part}" for form, edge_hz, part in bars]
+        axes.set_xticks(range(len(bars)), labels, fontsize=8, rotation=90)
+        axes.set_title(f"{transform.upper()}, joined by eq. 2; 95 % intervals over sources", fontsize=10)
         axes.set_ylabel("SDR (dB)")
     figure.savefig(path, dpi=130)
 
 
-def _levels(rows: Sequence[Row], transform: str, form: str, edge_hz: float, column: str) -> list[list[float]]:
+def _levels(rows: Sequence[Row], transform: str, form: str, edge_hz: float) -> list[list[float]]:
     """SDR by source: of the input, or the input's and the gain of a network."""
     zero = [row for row in rows if (row.edge_hz, row.input) == (edge_hz, "zero-phase")]
     inputs = {row.clip.file: row.values[CHAIN] for row in zero if row.model == "input"}
-    gains = {row.clip.file: row.values[column] for row in zero if row.model == f"{transform}-{form}"}
+    gains = {row.clip.file: row.values[JOIN] for row in zero if row.model == f"{transform}-{form}"}
     clips = [row.clip for row in zero if row.model == "input"]
     return by_source(clips, (inputs[clip.file] + gains.get(clip.file, 0.0) for clip in clips))
 
@@ -208,21 +225,24 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of each clip")
     parser.add_argument("--every", type=int, default=1, help="only every so many of the clips to train on")
     parser.add_argument("--visqol", action="store_true", help="of brickwall inputs")
-    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--figure", type=Path, help="draw the paper's figure 5, instead of tables; needs --train")
     parser.add_argument("-j", "--jobs", type=int, default=2)
     options = parser.parse_args()
-    models, inputs = options.models.split(","), options.inputs.split(",")
-    work = partial(measure, models=models, inputs=inputs, seconds=options.seconds, with_visqol=options.visqol)
-    parts = {"held out": [row for part in for_each(find_clips(options.data), work, options.jobs) for row in part]}
-    print_tables(parts["held out"])
-    if options.train:
-        known = find_clips(options.train)[:: options.every]
-        work = partial(measure, models=models, inputs=("zero-phase",), seconds=options.seconds, with_visqol=False)
-        parts = {"trained on": [row for part in for_each(known, work, options.jobs) for row in part], **parts}
-        print("\n## Clips that the networks were trained on")
-        print_tables(parts["trained on"])
-    if options.figure:
-        draw(parts, options.figure, JOIN)
+    clips = find_clips(options.data)
+    if not options.figure:
+        models, inputs = options.models.split(","), options.inputs.split(",")
+        work = partial(measure, models=models, inputs=inputs, seconds=options.seconds, with_visqol=options.visqol)
+        print_tables([row for part in for_each(clips, work, options.jobs) for row in part])
+        return
+    if not options.train:
+        parser.error("--figure needs --train, music that the networks learnt from")
+    parts = {}
+    for name, found in (("trained on", find_clips(options.train)[:: options.every]), ("held out", clips)):
+        work = partial(measure_joins, seconds=options.seconds)
+        parts[name] = [row for part in for_each(found, work, options.jobs) for row in part]
+        print(f"\n## {name}")
+        print_tables(parts[name])
+    draw(parts, options.figure)
 
 
 if __name__ == "__main__":
