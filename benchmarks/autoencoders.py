@@ -57,6 +57,7 @@ ORDER = 8
 LARGEST_GAIN = 1e2
 SLOPE = 0.8  # of the edge, where the low-pass begins to fall
 FULL_SCALE = 32768
+SILENCE = 2048  # samples
 CHAIN, JOIN, RANDOM = "whole chain", "eq. 2", "random"
 COLUMNS = {CHAIN: "SDR gain (dB)", JOIN: "eq. 2", RANDOM: "random phases", "lsd": "LSD-HF", "given": "given band (dB)"}
 
@@ -123,7 +124,7 @@ def _without_networks(full: Array, low: Array, how: Degradation) -> dict[str, di
         before, after = (sdr_db(full[:, inner], x[:, inner], SAMPLE_RATE) for x in (low, unfiltered))
         figures["unfiltered"] = {CHAIN: after - before}
     for name, transform in TRANSFORMS.items():
-        true = transform.analyse(torch.from_numpy(full)).abs()
+        true = _analysed(full, transform).abs()
         made = _join(low, true, transform, edge_hz)
         figures[f"true magnitudes, {name}"] = {JOIN: sdr_db(full, made, SAMPLE_RATE) - own}
     return figures
@@ -150,16 +151,21 @@ def _enhanced(low: Array, model: str, edge_hz: float, phase: str | None = None) 
 @torch.inference_mode()
 def _joined(low: Array, model: str, edge_hz: float) -> Array:
     band, transform = Band(SAMPLE_RATE, edge_hz), TRANSFORMS[model.partition("-")[0]]
-    estimate = registry.load(model, band)(transform.analyse(torch.from_numpy(low))[None], band)[0]
+    estimate = registry.load(model, band)(_analysed(low, transform)[None], band)[0]
     return _join(low, estimate, transform, edge_hz)
 
 
 def _join(low: Array, magnitude: torch.Tensor, transform: Transform, edge_hz: float) -> Array:
     """Eq. 2: the ramp between a bin and the next leaves a step, up to the edge's bin the input, then the estimate."""
     first = Band(SAMPLE_RATE, edge_hz).cutoff_bin(transform)
-    spectrum = transform.analyse(torch.from_numpy(low))
+    spectrum = _analysed(low, transform)
     spectrum[..., first:, :] = magnitude[..., first:, :] * unit_phasors(spectrum[..., first:, :])
-    return np.asarray(transform.synthesise(spectrum, low.shape[-1]).numpy())
+    return np.asarray(transform.synthesise(spectrum, low.shape[-1] + SILENCE).numpy())[:, : low.shape[-1]]
+
+
+def _analysed(x: Array, transform: Transform) -> torch.Tensor:
+    """Spectrum with silence after the end, as in the chain: what one window alone holds, its inverse blows up."""
+    return transform.analyse(torch.from_numpy(np.pad(x, ((0, 0), (0, SILENCE)))))
 
 
 def print_tables(rows: Sequence[Row]) -> None:
