@@ -12,6 +12,7 @@ import soundfile as sf
 
 import compare
 import run
+from gallery_index import write_index
 from gallery_tasks import DEFAULT, parse
 from musr_cli.errors import MusrError, PartialFailureError, UsageError
 from tests.conftest import make_music
@@ -87,6 +88,36 @@ def test_index_holds_tables_ways_and_what_is_missing(made):
     assert "low: a clip at 8000 Hz" in page
     assert "python benchmarks/run.py" in page
     assert "musr 0." in page
+
+
+@pytest.fixture
+def two_tasks(task):
+    """The index of a gallery of two tasks; the second is the first, without `sbr`."""
+    summary = json.loads((task / "summary.json").read_text())
+    del summary["table"]["rows"]["sbr"]
+    summary |= {"name": "3000hz-to-16000", "notes": {"sinc, <b>": "is cut"}}
+    (task.parent / "3000hz-to-16000").mkdir()
+    (task.parent / "3000hz-to-16000/summary.json").write_text(json.dumps(summary))
+    write_index(task.parent)
+    return task.parent / "index.html"
+
+
+def test_overview_sets_systems_against_tasks(two_tasks):
+    overview = two_tasks.read_text().partition('id="h-overview"')[2].partition("<section")[0]
+    rows = [row.partition("</th>") for row in overview.split('<th scope="row">')[1:]]
+    assert [(name, "<td>–</td>" in cells) for name, _, cells in rows] == [("sinc", False), ("sbr", True)]
+    assert "### Edge at 3000 Hz, 6 to 16 kHz" in (two_tasks.parent / "tables.md").read_text()
+
+
+def test_index_in_a_browser(two_tasks, browser):
+    browser.open(two_tasks)
+    browser.click("details summary")
+    browser.check()
+    assert browser.text("h1") == "Benchmark gallery"
+    browser.click('#h-overview ~ .scroll a[href="#x2-to-16000"]')
+    assert "no network for this rate and edge" in browser.text("body")
+    browser.click(f'a[href="{TASK}/report.html"]')
+    assert browser.text("h1") == f"sbr, sinc against {TASK}"
 
 
 def test_nothing_is_made_twice_even_in_another_place(data, task):
