@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from musr_models.contract import Band, Network, Output, silent
 from musr_models.cqt import TAPER, Cqt
-from musr_models.transforms import Stft, Transform, power
+from musr_models.transforms import Stft, Transform, fade_out, power
 
 SAMPLE_RATE = 44100
 FRAMES = 30
@@ -148,6 +148,9 @@ class Autoencoder(Network):
         # a slice knows nothing of others: one after the other they take less memory, and less time
         *_, length = self._margins(x.shape[-1])
         high = torch.cat([self._estimate(part, row) for part in torch.split(seen, length, dim=-1)], dim=-1)
+        if self.config.is_masked:
+            # the published networks, for one filter, reach the Nyquist frequency
+            high = high * fade_out(self.domain, SAMPLE_RATE)[row:].to(high.device)
         return F.pad(high.expand(-1, x.shape[1], -1, -1), (0, 0, row, 0))
 
     def _estimate(self, x: Tensor, row: int) -> Tensor:

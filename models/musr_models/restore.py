@@ -28,13 +28,10 @@ from torch.nn import functional as F
 from musr_models.blocks import TINY_POWER, relative_log
 from musr_models.contract import Band, Network, Output
 from musr_models.texture import patch_source, smooth_frames
-from musr_models.transforms import Stft, cached_tensor, power
+from musr_models.transforms import Stft, fade_out, power
 
 HOP_S = 512 / 44100
 """Distance of frames, about; a frame is four times as long."""
-
-TOP_HZ = (19000.0, 19700.0)
-"""Between these the new band ends: hardly any music to learn from reaches further, and nobody hears it."""
 
 LARGEST_FACTOR = 23
 """Transform lengths have no larger prime factor: they would be slow."""
@@ -168,7 +165,7 @@ class Restore(Network):
         """
         given = self.look(x, bands)
         stft = self.transform(bands[0])
-        envelope = fit_bins(self.envelope_of(given), x.shape[-2]) * _fade_out(stft, bands[0].sample_rate).to(x.device)
+        envelope = fit_bins(self.envelope_of(given), x.shape[-2]) * fade_out(stft, bands[0].sample_rate).to(x.device)
         texture = torch.stack([self._texture(*one, first) for one in zip(x, given.level, bands, strict=True)])
         return texture * envelope[:, None, first:]
 
@@ -223,14 +220,6 @@ def _largest_factor(number: int) -> int:
     while factor * factor <= number:
         number, factor = (number // factor, factor) if number % factor == 0 else (number, factor + 1)
     return number
-
-
-@cached_tensor
-def _fade_out(stft: Stft, sample_rate: int) -> Tensor:
-    """Gain [F, 1] that ends the new band."""
-    first_hz, last_hz = TOP_HZ
-    hz = torch.arange(stft.bins) * (sample_rate / stft.n_fft)
-    return ((last_hz - hz) / (last_hz - first_hz)).clamp(0, 1)[:, None]
 
 
 def fit_bins(x: Tensor, bins: int) -> Tensor:

@@ -17,6 +17,9 @@ from torch.nn import functional as F
 P = ParamSpec("P")
 WindowName = Literal["hann", "hamming"]
 
+TOP_HZ = (19000.0, 19700.0)
+"""Where new bands of any edge end: hardly any music to learn from reaches further, and nobody hears it."""
+
 _SAME_HZ = 1e-5  # a bin this close above an edge lies at it
 
 
@@ -141,6 +144,14 @@ class Stft(Transform):
         window = _window(self.window, self.n_fft, spectrum.device)
         x = torch.istft(flat, self.n_fft, self.hop, window=window, center=True, length=samples)
         return x.reshape(*spectrum.shape[:-2], samples)
+
+
+@cached_tensor
+def fade_out(transform: Transform, sample_rate: int) -> Tensor:
+    """Gain [bins, 1] that ends a new band between `TOP_HZ`."""
+    first_hz, last_hz = TOP_HZ
+    hz = torch.from_numpy(transform.frequencies(sample_rate)).float()
+    return ((last_hz - hz) / (last_hz - first_hz)).clamp(0, 1)[:, None]
 
 
 def power(spectrum: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from musr_models.autoencoder import FRAMES, TRANSFORMS, Autoencoder
 from musr_models.checkpoint import build
 from musr_models.contract import Band
 from musr_models.cqt import Cqt
+from musr_models.transforms import TOP_HZ
 
 RATE = 44100
 EDGE = Band(RATE, 3500.0)
@@ -110,6 +111,17 @@ def test_a_masked_network_does_not_see_what_a_slope_leaves(form: str, transform:
     for is_masked in (False, True):
         network = small(form, transform, is_masked=is_masked)
         assert torch.equal(network(spectrum, EDGE), network(without, EDGE)) == is_masked
+
+
+@every_form
+def test_networks_for_any_edge_end_where_music_to_learn_from_does(form: str, transform: str) -> None:
+    for is_masked in (True, False):
+        network = small(form, transform, is_masked=is_masked)
+        with torch.no_grad():
+            made = network(band_limited(network, noise(60_000)), EDGE)
+        top = network.domain.first_above(TOP_HZ[1], RATE)
+        assert bool(made[..., top:, :].any()) != is_masked
+        assert made[..., top - 60 : top - 40, :].any()
 
 
 @every_form

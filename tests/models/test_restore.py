@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from musr_models.contract import Band
-from musr_models.restore import LARGEST_FACTOR, TOP_HZ, Restore, RestoreConfig, _views
+from musr_models.restore import LARGEST_FACTOR, Restore, RestoreConfig, _views
+from musr_models.transforms import TOP_HZ
 from tests.conftest import Music
 
 BAND = Band(44100, 8000)
