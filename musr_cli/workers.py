@@ -30,6 +30,8 @@ SetUp = Callable[[], Work]
 
 # how long a worker that was told to stop may take to clean up; one chunk of a slow model takes seconds
 GRACE_S = 20.0
+# how often it is told within that time
+TRIES = 4
 
 # spawn is what every platform has, and the only one that is safe once torch has started its threads
 _CONTEXT = multiprocessing.get_context("spawn")
@@ -94,8 +96,12 @@ class _Worker:
     def stop(self) -> None:
         """End the process; what it was writing is cleaned up."""
         self.pipe.close()
-        if self.index is not None and os.name == "posix":
+        for _ in range(TRIES if self.index is not None and os.name == "posix" else 0):
+            # once more, since libraries swallow what is raised while they call back
             self._process.terminate()
+            self._process.join(GRACE_S / TRIES)
+            if not self._process.is_alive():
+                break
         self._process.join(GRACE_S)
         if self._process.is_alive():
             self._process.kill()

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from musr_cli.dsp.phase import Observed
 from musr_cli.dsp.phases import PHASES
 from musr_cli.training.data import Batch
-from musr_cli.training.recipe import AdversarialForm, LossRecipe
+from musr_cli.training.recipe import AdversarialForm, Recipe
 from musr_models.autoencoder import Autoencoder
 from musr_models.blocks import LogPowerNetwork
 from musr_models.contract import Band
@@ -49,16 +49,15 @@ class Objective(nn.Module):
 
     Args:
         network: with its statistics set.
-        weights: of the loss terms.
-        sample_rate: of the batches, in Hz.
+        recipe: weights of the loss terms, and the batches' rate.
         bf16: run the network in bfloat16.
     """
 
-    def __init__(self, network: nn.Module, weights: LossRecipe, sample_rate: int, bf16: bool = False) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe, bf16: bool = False) -> None:
         super().__init__()
         self.network = network
-        self.weights = weights
-        self.sample_rate = sample_rate
+        self.weights, self.data = recipe.loss, recipe.data
+        self.sample_rate = recipe.data.sample_rate
         self.bf16 = bf16
 
     def autocast(self, x: Tensor) -> torch.autocast:
@@ -170,7 +169,7 @@ class MagnitudeObjective(Objective):
     def _choose(self, spectrum: Tensor) -> Tensor:
         """Indices of the chunks that this step learns from."""
         count = len(spectrum) * self.network.chunk_count(spectrum.shape[-1])
-        return torch.randperm(count, device=spectrum.device)[: max(1, round(self.weights.chunk_share * count))]
+        return torch.randperm(count, device=spectrum.device)[: max(1, round(self.data.chunk_share * count))]
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

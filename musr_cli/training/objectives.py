@@ -33,5 +33,5 @@ def objective_for(network: nn.Module, recipe: Recipe, bf16: bool) -> Objective:
     """
     for kind, objective in OBJECTIVES.items():
         if isinstance(network, kind):
-            return objective(network, recipe.loss, recipe.data.sample_rate, bf16)
+            return objective(network, recipe, bf16)
     raise UsageError(f"recipe '{recipe.name}': architecture '{recipe.architecture}' is not trained by steps")

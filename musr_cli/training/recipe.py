@@ -40,6 +40,8 @@ class DataRecipe:
         speed: range of random speed (and pitch) of half of the crops; (1, 1) for none.
         mix: share of crops that are the sum of two clips.
         equaliser_db: how far the gain of a random equaliser goes from one octave to the next (standard deviation).
+        chunk_share: of an autoencoder's chunks of a batch, those that a step learns from, drawn at random (Miron &
+            Davies, 4.1.2): neighbours are much alike, and more crops for the same work teach more.
         credit: what the music is and under which licences it stands, for the card.
     """
 
@@ -55,6 +57,7 @@ class DataRecipe:
     speed: tuple[float, float] = (1.0, 1.0)
     mix: float = 0.0
     equaliser_db: float = 0.0
+    chunk_share: float = 1.0
     credit: str = ""
 
 
@@ -104,8 +107,6 @@ class LossRecipe:
         multi_stft: spectral convergence and log magnitudes at three resolutions (Zhang et al., eq. 2).
         frames: energy, mean and slope of short frames (TFGAN's time-domain loss).
         perceptual: distance of the maps of a feature encoder (Retzlöff's "-C").
-        chunk_share: of the chunks of a batch, those that a step learns from, drawn at random (Miron & Davies, 4.1.2):
-            neighbours are much alike, and more crops for the same work teach more.
     """
 
     content: float = 1.0
@@ -124,7 +125,6 @@ class LossRecipe:
     multi_stft: float = 0.0
     frames: float = 0.0
     perceptual: float = 0.0
-    chunk_share: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from musr_cli.errors import MusrError
 from musr_cli.training.data import Batch
 from musr_cli.training.losses import Estimate, Objective
-from musr_cli.training.recipe import LossRecipe
+from musr_cli.training.recipe import Recipe
 from musr_models import registry
 from musr_models.contract import Band
 from musr_models.features import Features
@@ -43,10 +43,10 @@ _TINY = 1e-8
 class SignalTerms(Objective):
     """What all that makes waveforms is compared by."""
 
-    def __init__(self, network: nn.Module, weights: LossRecipe, sample_rate: int, bf16: bool = False) -> None:
-        super().__init__(network, weights, sample_rate, bf16)
+    def __init__(self, network: nn.Module, recipe: Recipe, bf16: bool = False) -> None:
+        super().__init__(network, recipe, bf16)
         # in a list: frozen, and no part of what is trained
-        self._encoders = [_feature_encoder(sample_rate)] if weights.perceptual else []
+        self._encoders = [_feature_encoder(self.sample_rate)] if self.weights.perceptual else []
 
     @staticmethod
     def levelled(made: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
