@@ -39,6 +39,7 @@ from musr_cli.training.session import Session, run
 from musr_cli.training.state import State, load_state, new_state, save_state
 from musr_cli.training.statistics import set_statistics
 from musr_cli.training.waveform_losses import frames, multi_stft, multi_wave
+from musr_models.autoencoder import Autoencoder
 from musr_models.blocks import LogPowerNetwork
 from musr_models.checkpoint import build, load_checkpoint
 from musr_models.contract import Network
@@ -345,6 +346,22 @@ def test_log_spectra_measure_distance_and_spread(cache: ClipCache) -> None:
     assert float(same.compressed_error()) == 0
     assert float(louder.compressed_error()) > 0.1
     assert float(noise.spread_error()) > 0.1
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_a_share_of_the_chunks_is_learnt_from(share: float, cache: ClipCache, recipe: Recipe, monkeypatch) -> None:
+    recipe = of_architecture(recipe, "bottleneck")
+    recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, chunk_share=share))
+    objective = objective_for(fresh(recipe, cache).network, recipe, bf16=False)
+    assert isinstance(objective.network, Autoencoder)
+    seen: list[torch.Tensor] = []
+    body = objective.network.body
+    monkeypatch.setattr(objective.network, "body", lambda chunks, first: (seen.append(chunks), body(chunks, first))[1])
+    batch = make_batch(cache, cache.clips, recipe, 0, 2)
+    terms = objective(batch).terms
+    frames = objective.network.domain.frames(batch.low.shape[-1])
+    assert len(seen[0]) == round(share * 2 * objective.network.chunk_count(frames))
+    assert float(terms["content"].detach()) > 0
 
 
 @pytest.mark.parametrize("architecture", ["dnn", "cnn", "stft-gan", "restore"])
