@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from musr_cli.errors import FAILED
+from musr_cli.errors import FAILED, MusrError, PartialFailureError
 from musr_cli.failure import explain, one_line
 
 # columns where nobody tells us how many there are (a log, a pipe): wide enough that most paths stay on one line
@@ -114,6 +114,21 @@ def show(lines: Sequence[Sequence[tuple[str, str]]]) -> None:
     page = Console(highlight=False)
     for line in lines:
         page.print(Text.assemble(*line), soft_wrap=True)
+
+
+def failure_of(problems: Sequence[str], done: int, count: str) -> MusrError:
+    """What a batch ends with: the problem itself where there is one file, else a count after one line for each.
+
+    Args:
+        problems: one line each; at least one.
+        done: how many files went well.
+        count: the line about them all.
+    """
+    if not done and len(problems) == 1:
+        return MusrError(*problems)
+    for problem in problems:
+        fail(problem)
+    return PartialFailureError(count) if done else MusrError(count)
 
 
 @contextlib.contextmanager

@@ -30,6 +30,7 @@ OVERLAP = 10
 STEP = FRAMES - OVERLAP
 TRANSFORMS: dict[str, Transform] = {"stft": Stft(1024, 512), "cqt": Cqt()}
 _TINY = 1e-15
+_ALL = slice(None)
 _LN_10 = math.log(10)
 
 
@@ -116,15 +117,14 @@ class Autoencoder(Network):
         del band
         return self.domain.reach + (0 if isinstance(self.domain, Cqt) else FRAMES * self.domain.hop)
 
-    def look(self, spectrum: Tensor, first: Tensor, chosen: Tensor | None = None) -> Look:
+    def look(self, spectrum: Tensor, first: Tensor, chosen: Tensor | slice = _ALL) -> Look:
         """Spectra [B, C, rows, N] with band edges at rows `first` [B] → their chunks, spectrum after spectrum.
 
         `chosen` are indices of the only chunks that are wanted.
         """
         powers = self.chunks(power(spectrum))
         first = first.repeat_interleave(len(powers) // len(first))
-        if chosen is not None:
-            powers, first = powers[chosen], first[chosen]
+        powers, first = powers[chosen], first[chosen]
         is_given = torch.arange(powers.shape[-2], device=powers.device) < first[:, None]
         energy = (powers.sum(dim=-1) * is_given[:, None]).sum(dim=-1)
         level = (energy / (FRAMES * first[:, None]).clamp_min(1)).sqrt()[..., None, None]
@@ -132,10 +132,9 @@ class Autoencoder(Network):
         loudest = seen.amax(dim=-2, keepdim=True).sqrt() / level.clamp_min(_TINY)
         return Look(self._log(seen, level), level, loudest)
 
-    def target(self, spectrum: Tensor, look: Look, chosen: Tensor | None = None) -> Tensor:
+    def target(self, spectrum: Tensor, look: Look, chosen: Tensor | slice = _ALL) -> Tensor:
         """What `body` learns: the same chunks of the full-band spectra [B, C, rows, N], relative to the same levels."""
-        powers = self.chunks(power(spectrum))
-        return self._log(powers if chosen is None else powers[chosen], look.level)
+        return self._log(self.chunks(power(spectrum))[chosen], look.level)
 
     def forward(self, x: Tensor, band: Band, first: int = 0) -> Tensor:
         """Spectrum [B, C, rows, N] → magnitude, zero below the band edge; C is 1 or 2."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from musr_cli.console import Canvas, Progress, canvas, configure, emit_json, fail, say, show, warn
-from musr_cli.errors import MusrError, PartialFailureError, UsageError
+from musr_cli.console import Canvas, Progress, canvas, configure, emit_json, failure_of, say, show, warn
+from musr_cli.errors import UsageError
 from musr_cli.failure import Failure
 from musr_cli.options import Cutoff, Debug, Jobs, Json, NoProgress, Overwrite, Quiet, parse_cutoff
 
@@ -203,14 +203,9 @@ class _Collector:
 
 
 def _end(systems: Sequence[System]) -> None:
-    """Tell what was left out: the problem itself where there is one file, else a count after one line for each."""
+    """Tell what was left out."""
     named = [(system.name, problem) for system in systems for problem in system.problems.values()]
     done = sum(len(system.results) for system in systems)
-    if not named:
-        return
-    if not done and len(named) == 1:
-        raise MusrError(named[0][1])
-    for name, problem in named:
-        fail(f"{name}: {problem}" if len(systems) > 1 else problem)
-    count = f"{len(named)} of {len(named) + done} files could not be compared"
-    raise PartialFailureError(count) if done else MusrError(count)
+    if named:
+        told = [f"{name}: {problem}" if len(systems) > 1 else problem for name, problem in named]
+        raise failure_of(told, done, f"{len(named)} of {len(named) + done} files could not be compared")

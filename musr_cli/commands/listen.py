@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from musr_cli.console import Progress, configure, emit_json, fail, say, warn
-from musr_cli.errors import MusrError, PartialFailureError, UsageError
+from musr_cli.console import Progress, configure, emit_json, failure_of, say, warn
+from musr_cli.errors import MusrError, UsageError
 from musr_cli.options import Debug, Json, NoProgress, Overwrite, Quiet
 
 if TYPE_CHECKING:
@@ -297,15 +297,11 @@ def _tell(page: Path, design: Design, drawn: Drawn, asked: _Asked, size: int) ->
 
 
 def _failure(problems: Mapping[str, str], done: int) -> MusrError:
-    """What the command ends with: the problem itself where there is one file, else a count after one line for each."""
+    """What the command ends with."""
     if not problems:
         return MusrError("the folders have no recording in common; files are matched by name")
-    if not done and len(problems) == 1:
-        return MusrError(*problems.values())
-    for problem in problems.values():
-        fail(problem)
     count = f"{len(problems)} of {len(problems) + done} recordings could not be used"
-    return PartialFailureError(count) if done else MusrError(count)
+    return failure_of([*problems.values()], done, count)
 
 
 def _serve(page: Path, port: int | None, folder: Path | None) -> None:

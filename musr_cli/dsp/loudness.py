@@ -56,6 +56,13 @@ class LoudnessMeter:
         return _lufs(np.mean(loud[loud > _energy(_lufs(np.mean(loud)) + _RELATIVE_GATE_LU)]))
 
 
+def integrated_lufs(x: NDArray[np.floating], sample_rate: int) -> float:
+    """Integrated loudness of a whole signal [C, T] in LUFS; see `LoudnessMeter.lufs`."""
+    meter = LoudnessMeter(sample_rate, len(x))
+    meter.push(x)
+    return meter.lufs()
+
+
 def k_weighting(sample_rate: float) -> NDArray[np.float64]:
     """Second-order sections [2, 6] of the K-weighting at any rate.
 

@@ -12,7 +12,7 @@ import numpy as np
 from musr_cli.audio.reading import open_source
 from musr_cli.audio.resampling import resample
 from musr_cli.degrade import Degradation, apply
-from musr_cli.dsp.loudness import LoudnessMeter
+from musr_cli.dsp.loudness import integrated_lufs
 from musr_cli.errors import MusrError, UsageError
 from musr_cli.metrics.comparison import fit_files
 from musr_cli.metrics.pairing import Pair
@@ -167,7 +167,5 @@ def _faded(x: Signal, sample_rate: int) -> Signal:
 
 
 def _target_gain(x: Signal, sample_rate: int) -> float:
-    meter = LoudnessMeter(sample_rate, len(x))
-    meter.push(x)
-    lufs = meter.lufs()
+    lufs = integrated_lufs(x, sample_rate)
     return float(10 ** ((TARGET_LUFS - lufs) / 20)) if math.isfinite(lufs) else 1.0

@@ -65,7 +65,7 @@ class Fitted:
         given: what the estimate was made from [C, T]; None where it is not at hand.
         sample_rate: in Hz.
         start: sample of the whole reference at which `ref` begins.
-        edge: where the given band ends; None where that is not known.
+        source: the input as it was read; None where it is not at hand.
         notes: what it took, a sentence each.
     """
 
@@ -74,7 +74,7 @@ class Fitted:
     given: Signal | None
     sample_rate: int
     start: int
-    edge: Edge | None
+    source: Clip | None
     notes: tuple[str, ...]
 
 
@@ -93,8 +93,9 @@ def compare_files(pair: Pair, how: How = How()) -> Comparison:
     Raises:
         MusrError: a file that cannot be read, or files that cannot be compared.
     """
-    fitted = fit_files(pair, how.cutoff)
-    rate, edge, notes = fitted.sample_rate, fitted.edge, fitted.notes
+    fitted = fit_files(pair)
+    rate, notes = fitted.sample_rate, fitted.notes
+    edge = _edge(fitted.source, how.cutoff, rate)
     if edge is None or edge.cutoff_hz >= rate / 2:
         notes += (_why_no_bands(pair.ref, edge),)
         edge = None
@@ -106,7 +107,7 @@ def compare_files(pair: Pair, how: How = How()) -> Comparison:
     return Comparison(metrics, cutoff_hz, fitted.ref.shape[-1] / rate, notes, bands)
 
 
-def fit_files(pair: Pair, cutoff: Cutoff = "auto") -> Fitted:
+def fit_files(pair: Pair) -> Fitted:
     """Read a pair, and bring it to one rate, start and length.
 
     Raises:
@@ -114,16 +115,15 @@ def fit_files(pair: Pair, cutoff: Cutoff = "auto") -> Fitted:
     """
     ref, est = _read(pair.ref), _read(pair.est)
     source = _read(pair.input) if pair.input else None
-    edge = _edge(source, cutoff, ref.sample_rate)
     fitted = match(ref, est)
     start, ref_samples = fitted.part.start or 0, ref.samples[:, fitted.part]
     if source is None:
-        return Fitted(ref_samples, fitted.samples, None, ref.sample_rate, start, edge, fitted.notes)
+        return Fitted(ref_samples, fitted.samples, None, ref.sample_rate, start, None, fitted.notes)
     given = match(Clip(est.name, fitted.samples, ref.sample_rate), source)
     # an input of another rate is the rule, not worth a word
     notes = fitted.notes + tuple(note for note in given.notes if "resampled" not in note)
     parts = (ref_samples[:, given.part], fitted.samples[:, given.part], given.samples)
-    return Fitted(*parts, ref.sample_rate, start + (given.part.start or 0), edge, notes)
+    return Fitted(*parts, ref.sample_rate, start + (given.part.start or 0), source, notes)
 
 
 def _read(path: Path) -> Clip:

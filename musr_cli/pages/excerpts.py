@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from musr_cli.dsp.loudness import LoudnessMeter
+from musr_cli.dsp.loudness import integrated_lufs
 
 Signal = NDArray[Any]
 """Samples [channels, samples]."""
@@ -41,8 +41,9 @@ def matching_gains(versions: Sequence[Signal], sample_rate: int) -> list[float]:
 
     Where one is too short or too soft for the standard's gates, RMS decides; silence stays as it is.
     """
-    meter = _lufs if all(math.isfinite(_lufs(x, sample_rate)) for x in versions) else _rms_db
-    levels = [meter(x, sample_rate) for x in versions]
+    levels = [integrated_lufs(x, sample_rate) for x in versions]
+    if not all(map(math.isfinite, levels)):
+        levels = [_rms_db(x) for x in versions]
     gains = [10 ** (_bounded(levels[0] - level) / 20) for level in levels]
     peak = max(gain * float(np.abs(x).max(initial=0.0)) for gain, x in zip(gains, versions, strict=True))
     headroom = min(1.0, CEILING / peak) if peak else 1.0
@@ -60,13 +61,6 @@ def _bounded(gain_db: float) -> float:
     return min(max(gain_db, -MOST_GAIN_DB), MOST_GAIN_DB) if math.isfinite(gain_db) else 0.0
 
 
-def _lufs(x: Signal, sample_rate: int) -> float:
-    meter = LoudnessMeter(sample_rate, len(x))
-    meter.push(x)
-    return meter.lufs()
-
-
-def _rms_db(x: Signal, sample_rate: int) -> float:
-    del sample_rate
+def _rms_db(x: Signal) -> float:
     power = float(np.mean(np.square(x, dtype=np.float64))) if x.size else 0.0
     return 10 * math.log10(power) if power else -math.inf

@@ -113,7 +113,9 @@ def _clip(name: str, systems: Sequence[System], seconds: float) -> dict[str, Any
     figures = {system.name: system.results[name][1].metrics for system in systems if name in system.results}
     rate = next(iter(fits.values())).sample_rate
     versions = _cut(_on_one_time(fits), rate, seconds)
-    gains = matching_gains([versions[REFERENCE], *versions.values()], rate)[1:]
+    # the reference's loudness is what the others are matched with
+    names = [REFERENCE, *(name for name in versions if name != REFERENCE)]
+    gains = dict(zip(names, matching_gains([versions[name] for name in names], rate), strict=True))
     pictures = thumbnails(list(versions.values()), rate)
     return {
         "name": name,
@@ -127,11 +129,11 @@ def _clip(name: str, systems: Sequence[System], seconds: float) -> dict[str, Any
             {
                 "label": label,
                 "audio": as_flac(x, rate),
-                "gain": gain,
+                "gain": gains[label],
                 "image": picture,
                 "metrics": {key: figures[label][key] for key in _CAPTION if key in figures.get(label, {})},
             }
-            for (label, x), gain, picture in zip(versions.items(), gains, pictures, strict=True)
+            for (label, x), picture in zip(versions.items(), pictures, strict=True)
         ],
     }
 

@@ -166,8 +166,10 @@ class MagnitudeObjective(Objective):
         content = self.weights.content * masked_mean((estimate - target).square(), mask)
         return Estimate({"content": content}, [], [])
 
-    def _choose(self, spectrum: Tensor) -> Tensor:
-        """Indices of the chunks that this step learns from."""
+    def _choose(self, spectrum: Tensor) -> Tensor | slice:
+        """Indices of the chunks that this step learns from; nothing is drawn where those are all."""
+        if self.data.chunk_share == 1:
+            return slice(None)
         count = len(spectrum) * self.network.chunk_count(spectrum.shape[-1])
         return torch.randperm(count, device=spectrum.device)[: max(1, round(self.data.chunk_share * count))]
 
