@@ -38,6 +38,14 @@ class Clip(str, Enum):
     NONE = "none"
 
 
+class Holes(str, Enum):
+    """What becomes of holes that an encoder left below the band edge."""
+
+    AUTO = "auto"
+    FILL = "fill"
+    LEAVE = "leave"
+
+
 _SIGNAL = "What to make"
 _FILES = "Files"
 _MACHINE = "Machine"
@@ -66,6 +74,13 @@ Cutoff = Annotated[
     typer.Option(
         "--cutoff", metavar="auto|HZ", rich_help_panel=_SIGNAL,
         help="Where the input's band ends; 'auto' measures it.",
+    ),
+]  # fmt: skip
+HolesOption = Annotated[
+    Holes,
+    typer.Option(
+        "--holes", rich_help_panel=_SIGNAL,
+        help="What an encoder left empty below the band edge: fill it where it is found, always, or never.",
     ),
 ]  # fmt: skip
 Phase = Annotated[

@@ -103,14 +103,24 @@ class Card:
 
 def build(architecture: str, config: dict[str, Any]) -> nn.Module:
     """A network, vocoder or encoder with fresh weights; raises `ModelError` for an unknown architecture or field."""
+    network, configuration = _classes(architecture)
+    return network(_configure(configuration, config))
+
+
+def network_class(architecture: str) -> type[nn.Module]:
+    """The class of an architecture; raises `ModelError` for an unknown one."""
+    return _classes(architecture)[0]
+
+
+def _classes(architecture: str) -> tuple[type[nn.Module], type[Any]]:
+    """Network and configuration."""
     if architecture not in ARCHITECTURES:
         raise ModelError(
             f"unknown architecture '{architecture}'; this version of musr knows {', '.join(ARCHITECTURES)}"
         )
     module_name, network_name, config_name = ARCHITECTURES[architecture]
     module = importlib.import_module(module_name)
-    network: nn.Module = getattr(module, network_name)(_configure(getattr(module, config_name), config))
-    return network
+    return getattr(module, network_name), getattr(module, config_name)
 
 
 def _configure(cls: type[Any], values: dict[str, Any]) -> Any:

@@ -71,6 +71,7 @@ class Network(nn.Module, ABC):
         ratio: the one super-resolution factor it was trained for (± 5 %); None for any.
         cutoffs_hz: lowest and highest band edge in Hz that it was trained for (± 150 Hz); empty for any.
         is_joint: the estimate of a channel depends on those that are handed in with it.
+        can_mend: it estimates the given band too, and so knows what is missing from it (`mend`).
     """
 
     output: Output = Output.WAVEFORM
@@ -79,6 +80,7 @@ class Network(nn.Module, ABC):
     ratio: float | None = None
     cutoffs_hz: tuple[float, ...] = ()
     is_joint: bool = False
+    can_mend: bool = False
 
     def transform(self, band: Band) -> Transform | None:
         """The transform whose spectrum `forward` takes; None where it takes the waveform."""
@@ -107,6 +109,16 @@ class Network(nn.Module, ABC):
             The same shape: waveform, complex spectrum or (real, non-negative) magnitude as `output` says.
             What it holds below the band edge is ignored.
         """
+
+    def mend(self, x: Tensor, band: Band, first: int = 0) -> Tensor:
+        """Estimate the whole signal, the given band included; only where `can_mend`. See `forward`.
+
+        Args:
+            x: complex spectrum [B, C, F, N].
+            band: rate and band edge of `x`; the edge is a hint, and the Nyquist frequency where nobody knows it.
+            first: absolute index, in the file, of the first frame.
+        """
+        raise NotImplementedError
 
 
 def silent(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from musr_models.checkpoint import AIDS, Card, load_checkpoint, read_card
+from musr_models.checkpoint import AIDS, Card, load_checkpoint, network_class, read_card
 from musr_models.contract import Band, ModelError, Network
 
 # networks without weights, in the order in which lists show them
@@ -78,6 +78,12 @@ def variants(name: str | Path) -> tuple[Card, ...]:
     close = difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(families())}"
     raise ModelError(f"unknown model '{name}'; {hint}")
+
+
+def can_mend(name: str | Path) -> bool:
+    """Whether a model fills holes below the band edge too; see `Network.mend`."""
+    classes = [network_class(card.architecture) for card in variants(name)]
+    return bool(classes) and all(getattr(one, "can_mend", False) for one in classes)
 
 
 def load(name: str | Path, band: Band) -> Network:

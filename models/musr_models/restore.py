@@ -1,17 +1,19 @@
-"""`restore`, the default network: any band edge at any rate, mono or stereo. No paper has it.
+"""`restore`, the default network: it says how loud every bin of a recording should be. No paper has it.
 
-What is missing above the edge is made of two things that are known apart from each other:
+What a bin should hold is made of two things that are known apart from each other:
 
-    Y[c, f, n] = E[f, n] · b[c, n] · U[c, f, n]
+    Y[c, f, n] = E[f, n] · b[c, f, n] · U[c, f, n]
 
-U, the texture, is the given band copied up, every bin at unit magnitude: real sound, whose phases go on from frame to
-frame, each channel's own. E, the envelope, is what the trunk estimates, one for all channels: how loud every bin is,
-peaks and gaps between partials included. b shares it out as the upper part of the given band is shared out among the
-channels, so that a source stays where it is, and identical channels stay identical.
+E, the envelope, is what the trunk estimates for all bins at once and for all channels together: how loud every bin
+is, peaks and gaps between partials included. U, the texture, has unit magnitude. Above the band edge it is the given
+band copied up: real sound, whose phases go on from frame to frame. Below the edge, where an encoder left holes, it is
+made of random phases that are as alike in two channels as what is around them. b shares E out among the channels as
+the sound nearby is shared out, so that a source stays where it is, and identical channels stay identical.
 
-The trunk is ConvNeXt (Liu et al. 2022, "A ConvNet for the 2020s") with time as its one dimension. It sees the given
-band twice: bin by bin, and in bands whose widths are fractions of the edge. What continues an envelope lies just below
-the edge, wherever that is; without the second view a network for any edge must learn this anew for each one.
+The trunk is ConvNeXt (Liu et al. 2022, "A ConvNet for the 2020s") with time as its one dimension. It sees the recording
+twice: bin by bin, up to the Nyquist frequency, and in bands whose widths are fractions of the edge. What continues an
+envelope lies just below the edge, wherever that is; without the second view a network for any edge must learn this anew
+for each one. The edge is a hint: in training it was withheld (then it is the Nyquist frequency) or wrong in many crops.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from torch.nn import functional as F
 
 from musr_models.blocks import TINY_POWER, relative_log
 from musr_models.contract import Band, Network, Output
+from musr_models.holes import KeyedPhases, Phases
 from musr_models.texture import patch_source, smooth_frames
-from musr_models.transforms import Stft, fade_out, power
+from musr_models.transforms import Stft, power
 
 HOP_S = 512 / 44100
 """Distance of frames, about; a frame is four times as long."""
@@ -74,14 +77,14 @@ class RestoreConfig:
 
 
 @dataclass(frozen=True)
-class GivenBand:
+class Look:
     """What the trunk looks at, and what its estimates are relative to; one for all channels of an example.
 
     Attributes:
-        log_power: of each bin up to the highest edge, relative to `level`, [B, top, N].
+        log_power: of each bin, relative to `level`, [B, bins, N].
         views: mean log power in bands relative to the edge, [B, views, N].
         is_given: 1 below each example's edge, else 0, [B, bins].
-        level: mean power of a bin below the edge, around each frame, [B, 1, N].
+        level: mean power of a bin around each frame, [B, 1, N]; of `bins` bins, however many the rate has.
     """
 
     log_power: Tensor
@@ -114,6 +117,7 @@ class Restore(Network):
 
     output = Output.COMPLEX
     is_joint = True
+    can_mend = True
     mean: Tensor
     std: Tensor
 
@@ -149,60 +153,65 @@ class Restore(Network):
     def forward(self, x: Tensor, band: Band, first: int = 0) -> Tensor:
         """Spectrum [B, C, F, N] → spectrum [B, C, F, N]; the low band is the input's own."""
         del first
-        cutoff_bin = band.cutoff_bin(self.transform(band))
-        return torch.cat([x[..., :cutoff_bin, :], self.estimate(x, [band] * len(x), cutoff_bin)], dim=-2)
+        low = x[..., : band.cutoff_bin(self.transform(band)), :]
+        return torch.cat([low, self.estimate(x, [band] * len(x))[..., low.shape[-2] :, :]], dim=-2)
 
-    def estimate(self, x: Tensor, bands: Sequence[Band], first: int = 0) -> Tensor:
+    def mend(self, x: Tensor, band: Band, first: int = 0) -> Tensor:
+        """See `Network.mend`."""
+        return self.estimate(x, [band] * len(x), KeyedPhases(first))
+
+    def estimate(self, x: Tensor, bands: Sequence[Band], phases: Phases | None = None) -> Tensor:
         """Estimate examples that have a band edge each.
 
         Args:
             x: complex spectra [B, C, F, N].
             bands: rates (one for all) and edges.
-            first: bins below are left out.
+            phases: where the phases below the edges come from; None where nobody looks at them.
 
         Returns:
-            Complex [B, C, F − first, N]; what it holds below the edges is meaningless.
+            Complex [B, C, F, N]; what it holds below the edges is meaningless without `phases`.
         """
-        given = self.look(x, bands)
-        stft = self.transform(bands[0])
-        envelope = fit_bins(self.envelope_of(given), x.shape[-2]) * fade_out(stft, bands[0].sample_rate).to(x.device)
-        texture = torch.stack([self._texture(*one, first) for one in zip(x, given.level, bands, strict=True)])
-        return texture * envelope[:, None, first:]
+        look = self.look(x, bands)
+        envelope = fit_bins(self.envelope_of(look), x.shape[-2])
+        texture = torch.stack([self._texture(*one, phases) for one in zip(x, look.level, bands, strict=True)])
+        return texture * envelope[:, None]
 
-    def look(self, x: Tensor, bands: Sequence[Band]) -> GivenBand:
-        """Complex spectra [B, C, F, N] → what the trunk sees of them below their edges."""
+    def look(self, x: Tensor, bands: Sequence[Band]) -> Look:
+        """Complex spectra [B, C, F, N] → what the trunk sees of them."""
         bins = self.config.bins
         edges = torch.tensor([band.cutoff_bin(self.transform(band)) for band in bands], device=x.device).clamp_max(bins)
         is_given = (torch.arange(bins, device=x.device) < edges[:, None]).float()
-        # bins that no example has been given cost nothing
-        top = int(edges.max())
-        powers = power(x[..., :top, :]).mean(dim=1)
-        level = (powers * is_given[:, :top, None]).sum(dim=1, keepdim=True) / edges[:, None, None]
-        level = smooth_frames(level, self.config.level_frames)
+        powers = fit_bins(power(x[..., :bins, :]).mean(dim=1), bins)
+        level = smooth_frames(powers.mean(dim=1, keepdim=True), self.config.level_frames)
         log_power = relative_log(powers, level, ROUND_OFF)
-        return GivenBand(log_power, _views(log_power, edges, self.config.views), is_given, level)
+        return Look(log_power, _views(log_power, edges, self.config.views), is_given, level)
 
-    def envelope_of(self, given: GivenBand) -> Tensor:
+    def envelope_of(self, look: Look) -> Tensor:
         """The trunk: what it sees → magnitude of all bins [B, bins, N]; exactly zero where the level is."""
-        top = given.log_power.shape[1]
-        bins = (given.log_power - self.mean[:top]) / self.std[:top] * given.is_given[:, :top, None]
-        views = (given.views - _VIEW_MEAN) / _VIEW_STD
-        seen = F.linear(bins.mT, self.see_bins.weight[:, :top], self.see_bins.bias)
-        seen = seen + self.see_views(views.mT) + self.see_edge(given.is_given)[:, None]
+        bins = (look.log_power - self.mean) / self.std
+        views = (look.views - _VIEW_MEAN) / _VIEW_STD
+        seen = self.see_bins(bins.mT) + self.see_views(views.mT) + self.see_edge(look.is_given)[:, None]
         log_power = self.envelope(self.trunk(seen)).float().mT * self.std + self.mean
         # what is made of sounds unlike music must not be loud
-        log_power = torch.minimum(log_power, given.views.amax(dim=1, keepdim=True))
-        magnitude: Tensor = torch.exp(0.5 * log_power) * given.level.sqrt()
+        log_power = torch.minimum(log_power, look.views.amax(dim=1, keepdim=True))
+        magnitude: Tensor = torch.exp(0.5 * log_power) * look.level.sqrt()
         return magnitude
 
-    def _texture(self, x: Tensor, level: Tensor, band: Band, first: int) -> Tensor:
-        """Spectra [C, F, N] and their level [1, N] → copied-up phases at the channels' share of the magnitude."""
+    def _texture(self, x: Tensor, level: Tensor, band: Band, phases: Phases | None) -> Tensor:
+        """Spectra [C, F, N] and their level [1, N] → phases at the channels' share of the magnitude."""
         stft = self.transform(band)
         cutoff_bin = band.cutoff_bin(stft)
+        above = self._copied_up(x, level, stft, cutoff_bin)
+        below = x[..., :cutoff_bin, :]
+        if phases is not None:
+            below = phases(below, self.config.level_frames)
+        return torch.cat([below, above], dim=-2)
+
+    def _copied_up(self, x: Tensor, level: Tensor, stft: Stft, cutoff_bin: int) -> Tensor:
         bottom, top = (max(int(part * cutoff_bin), 1) for part in BALANCE_RANGE)
         shares = smooth_frames(power(x[..., bottom : top + 1, :]).mean(dim=-2, keepdim=True), self.config.level_frames)
         balance = shares / shares.mean(dim=0).clamp_min(TINY_POWER)
-        copy = x.index_select(-2, patch_source(stft, cutoff_bin)[first:].to(x.device))
+        copy = x.index_select(-2, patch_source(stft, cutoff_bin)[cutoff_bin:].to(x.device))
         powers = power(copy) + TEXTURE_FLOOR * shares + ROUND_OFF * level * balance
         return copy * (balance / powers.clamp_min(TINY_POWER)).sqrt()
 

@@ -50,8 +50,11 @@ Rate = Annotated[
 ]
 Codec = Annotated[
     str | None,
-    typer.Option("--codec", metavar="NAME", rich_help_panel=_WHAT, show_default=False, help="mp3, vorbis or opus."),
-]
+    typer.Option(
+        "--codec", metavar="NAME", rich_help_panel=_WHAT, show_default=False,
+        help="mp3, mp3-vbr, aac, vorbis, opus or wma.",
+    ),
+]  # fmt: skip
 Bitrate = Annotated[
     float,
     typer.Option("--bitrate", metavar="KBPS", min=1.0, rich_help_panel=_WHAT, help="Of the codec, for two channels."),

@@ -36,6 +36,7 @@ def enhance(
     ratio: options.Ratio = None,
     rate: options.Rate = None,
     cutoff: options.Cutoff = "auto",
+    holes: options.HolesOption = options.Holes.AUTO,
     phase: options.Phase = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
@@ -64,7 +65,8 @@ def enhance(
 
     ffmpeg -i video.mp4 -f wav - | musr enhance - - | aplay
 
-    What the recording still has is left as it is; only what lies above its band edge is added.
+    What the recording still has is left as it is: what lies above its band edge is added, and what an encoder left
+    empty below it.
     """
     configure(quiet=quiet, verbose=verbose, progress=not no_progress, debug=debug)
     _refuse_contradictions(ratio, rate, overwrite and skip_existing, as_json and out == "-")
@@ -84,7 +86,7 @@ def enhance(
     from musr_cli.engine.batch import Encoding, Request
     from musr_cli.engine.enhancer import Settings
 
-    settings = Settings(model, ratio, rate, cutoff_hz, phase, device, precision.value, chunk_s, seed)
+    settings = Settings(model, ratio, rate, cutoff_hz, phase, device, precision.value, chunk_s, seed, holes.value)
     results = _run(plan, Request(settings, Encoding(container, bit_depth.value, clip.value), dry_run), jobs)
     _tell(results, as_json)
 

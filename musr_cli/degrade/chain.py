@@ -26,7 +26,7 @@ class Wish:
         cutoff_hz: nominal cutoff of the low-pass in Hz.
         causal: filter forwards only.
         rate: of the output in Hz, at most the input's.
-        codec: "mp3", "vorbis" or "opus".
+        codec: a key of `musr_cli.degrade.codecs.CODECS`.
         bitrate_kbps: of the codec, for two channels.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from musr_cli.dsp.band_edge import EdgeDetector
 from musr_cli.dsp.spectrum import LongTermSpectrum
 
 EXPONENT = 0.05
@@ -19,6 +20,7 @@ _FALL_DB = 8.0
 _STAYS_DB = 6.0
 _MARGIN_HZ = 250.0
 _EMPTY = 1e-22
+_BLOCK_SAMPLES = 1 << 16
 
 
 def reach_hz(spectrum: LongTermSpectrum) -> float:
@@ -45,6 +47,18 @@ def measure_reach(x: NDArray[np.floating], sample_rate: int) -> float:
     spectrum = LongTermSpectrum(sample_rate, (EXPONENT,))
     spectrum.push(x)
     return reach_hz(spectrum)
+
+
+def measure_end(x: NDArray[np.floating], sample_rate: int) -> float:
+    """Where a recording [C, T] really ends, in Hz: at its band edge or its reach, whichever is lower."""
+    detector, spectrum = EdgeDetector(sample_rate), LongTermSpectrum(sample_rate, (EXPONENT,))
+    # samples beyond 1e18 are no music: what is found of them means nothing, but it is no reason to warn
+    with np.errstate(over="ignore", invalid="ignore"):
+        for first in range(0, x.shape[-1], _BLOCK_SAMPLES):
+            block = x[:, first : first + _BLOCK_SAMPLES]
+            detector.push(block)
+            spectrum.push(block)
+        return min(detector.result().cutoff_hz, reach_hz(spectrum), sample_rate / 2)
 
 
 def _levels(spectrum: LongTermSpectrum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

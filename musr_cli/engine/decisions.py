@@ -10,10 +10,12 @@ from typing import Literal
 
 from musr_cli.audio.resampling import MINUS_1_DB, MINUS_12_DB
 from musr_cli.dsp.band_edge import BandEdge
+from musr_cli.dsp.blend import NARROWEST_HZ
 from musr_cli.errors import UnavailableError, UsageError
 from musr_cli.settings import DEFAULT_MODEL
 from musr_models import registry
 from musr_models.contract import Band, ModelError, Network
+from musr_models.holes import LOWEST_HZ
 
 WORK_RATES = (48000, 44100)
 """Rates in Hz at which the new band of signals above 48 kHz is made; nothing above is audible."""
@@ -56,6 +58,10 @@ class Edge:
     cutoff_hz: float
     slope_hz: float
     nominal_hz: float
+
+
+MENDED = Edge(LOWEST_HZ, LOWEST_HZ - NARROWEST_HZ, LOWEST_HZ)
+"""The "edge" of recordings whose holes are filled: what is missing is added bin by bin, but for the lowest ones."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,12 @@ def find_edge(measured: BandEdge, cutoff: float | Literal["auto"], rates: Rates)
     if not rates.is_upsampling:
         return Edge(nominal_hz, slope_hz, nominal_hz)
     return Edge(min(nominal_hz, MINUS_12_DB * nyquist_hz), min(slope_hz, MINUS_1_DB * nyquist_hz), nominal_hz)
+
+
+def whole_band(rates: Rates) -> Edge:
+    """The edge of a recording that has none: where its rate, or the one that networks work at, ends."""
+    nyquist_hz = min(rates.input, rates.work) / 2
+    return Edge(nyquist_hz, nyquist_hz, nyquist_hz)
 
 
 @dataclass(frozen=True)

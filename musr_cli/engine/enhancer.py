@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -23,11 +23,22 @@ from musr_cli.dsp.band_edge import BandEdge, EdgeDetector
 from musr_cli.dsp.blend import Blender
 from musr_cli.dsp.phase import PhaseSource
 from musr_cli.dsp.phases import NATIVE, PHASES
-from musr_cli.engine.decisions import Choice, Edge, Rates, choose_edge, choose_network, choose_rates, find_edge
+from musr_cli.engine.decisions import (
+    MENDED,
+    Choice,
+    Edge,
+    Rates,
+    choose_edge,
+    choose_network,
+    choose_rates,
+    find_edge,
+    whole_band,
+)
 from musr_cli.engine.device import pick_device, use_bf16
 from musr_cli.engine.highband import Arithmetic, HighBand, foreign_transform
 from musr_cli.engine.planner import Plan, plan
 from musr_cli.engine.stream import Block, add_in_bands, overlap_add, resampled
+from musr_cli.engine.survey import Excerpts, survey
 from musr_cli.errors import MusrError, UnavailableError, UsageError
 from musr_cli.settings import DEFAULT_MODEL
 from musr_models import registry
@@ -35,6 +46,8 @@ from musr_models.contract import Band, Network, Output
 
 PIPE_PREVIEW_S = 30.0
 """How much of a stream is held back to find its band edge."""
+
+HOLES_WISHES = ("auto", "fill", "leave")
 
 CHANNELS_PER_CHUNK = 8
 """Channels up to which chunks have their full length; with more they are shorter, so that memory stays bounded."""
@@ -57,6 +70,8 @@ class Settings:
         precision: "auto", "fp32", "bf16".
         chunk_s: seconds that are worked on at once.
         seed: of random phases.
+        holes: what becomes of holes that an encoder left below the band edge: "auto" fills them where it finds them,
+            "fill" without looking, "leave" never.
     """
 
     model: str = DEFAULT_MODEL
@@ -68,6 +83,7 @@ class Settings:
     precision: str = "auto"
     chunk_s: float = 10.0
     seed: int = 0
+    holes: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -105,6 +121,8 @@ class Enhancer:
         self._is_bf16 = use_bf16(settings.precision, self._device)
         if settings.phase not in {None, NATIVE, *PHASES}:
             raise UsageError(_unknown_phase(str(settings.phase)))
+        if settings.holes not in HOLES_WISHES:
+            raise UsageError(f"--holes {settings.holes}: use {', '.join(HOLES_WISHES)}")
         if not settings.chunk_s > 0:
             raise UsageError(f"--chunk-s {settings.chunk_s:g}: chunks need a length above 0 s")
 
@@ -116,16 +134,17 @@ class Enhancer:
             UsageError: its rate and the settings contradict each other.
             UnavailableError: the model has no variant, or not the phase, for this.
         """
-        info, settings = source.info, self.settings
+        info = source.info
         try:
-            rates = choose_rates(info.sample_rate, settings.ratio, settings.rate, settings.model)
-            detector, preview = _measure(source)
-            measured, warnings = choose_edge(detector.result(), detector.moving(), settings.cutoff, rates)
-            edge = find_edge(measured, settings.cutoff, rates)
-            choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
-            if edge is None or choice is None:
-                return self._leave(measured, rates, preview, warnings)
-            return self._plan(measured, edge, rates, choice, preview, info.channels, warnings)
+            rates = choose_rates(info.sample_rate, self.settings.ratio, self.settings.rate, self.settings.model)
+            look = _look(source, self._may_mend)
+            measured, warnings = choose_edge(
+                look.detector.result(), look.detector.moving(), self.settings.cutoff, rates
+            )
+            work = self._choose(find_edge(measured, self.settings.cutoff, rates), rates, look)
+            if work is None:
+                return self._leave(measured, rates, look.preview, warnings)
+            return self._job(measured, rates, look.preview, info.channels, [*warnings, *work.messages], work)
         except (UsageError, UnavailableError) as error:
             raise type(error)(f"{info.name}: {error}") from error
 
@@ -147,33 +166,71 @@ class Enhancer:
             if progress:
                 progress(done / job.sample_rate)
 
-    def _plan(
+    def _choose(self, edge: Edge | None, rates: Rates, look: _Look) -> _Work | None:
+        """What is to be done; None where nothing is missing."""
+        mended = self._mend(edge, rates, look)
+        if mended:
+            return mended
+        choice = choose_network(self.settings.model, edge, rates, is_explicit=self.settings.cutoff != "auto")
+        if edge is None or choice is None:
+            return None
+        work = self._work(choice, edge, rates)
+        return replace(work, messages=(choice.warning,)) if choice.warning else work
+
+    @property
+    def _may_mend(self) -> bool:
+        """Whether holes matter; a phase that the user names is one for what lies above an edge."""
+        return self.settings.holes != "leave" and not self.settings.phase and registry.can_mend(self.settings.model)
+
+    def _mend(self, edge: Edge | None, rates: Rates, look: _Look) -> _Work | None:
+        """How holes are filled; None where there are none, or nobody wants it."""
+        wish, model = self.settings.holes, self.settings.model
+        if wish == "fill" and not registry.can_mend(model):
+            raise UnavailableError(f"--holes fill: '{model}' fills nothing below the band edge; use {DEFAULT_MODEL}")
+        if not self._may_mend:
+            return None
+        choice = choose_network(model, edge or whole_band(rates), rates, is_explicit=True)
+        if choice is None:
+            return None
+        work = self._work(choice, MENDED, rates, mends=True)
+        if wish == "fill":
+            return work
+        found = survey(work.restorer, choice.band, look.excerpts.pieces(), rates.input)
+        if not found.has_holes:
+            return None
+        message = f"an encoder left {found.empty:.0%} of its band empty: filled (--holes leave keeps it as it is)"
+        return replace(work, messages=(message,))
+
+    def _work(self, choice: Choice, edge: Edge, rates: Rates, *, mends: bool = False) -> _Work:
+        name = self.settings.phase or choice.network.default_phase
+        restorer = HighBand(
+            choice.network,
+            choice.band,
+            Blender(rates.work, edge.slope_hz, edge.cutoff_hz),
+            phase_source(name, choice.network, choice.band),
+            Arithmetic(self._device, self._is_bf16),
+            self.settings.seed,
+            mends=mends,
+        )
+        return _Work(restorer, name, choice.band, mends)
+
+    def _job(
         self,
         measured: BandEdge,
-        edge: Edge,
         rates: Rates,
-        choice: Choice,
         preview: Iterable[Block],
         channels: int,
         warnings: list[str],
+        work: _Work,
     ) -> Job:
-        settings, network, band = self.settings, choice.network, choice.band
-        name = settings.phase or network.default_phase
-        restorer = HighBand(
-            network,
-            band,
-            Blender(rates.work, edge.slope_hz, edge.cutoff_hz),
-            phase_source(name, network, band),
-            Arithmetic(self._device, self._is_bf16),
-            settings.seed,
-        )
-        chunk_s = settings.chunk_s * min(1.0, CHANNELS_PER_CHUNK / channels)
+        restorer = work.restorer
+        chunk_s = self.settings.chunk_s * min(1.0, CHANNELS_PER_CHUNK / channels)
         cut = plan(round(chunk_s * rates.work), restorer.context, restorer.align, rates.work)
-        warnings = warnings + ([choice.warning] if choice.warning else [])
         summary = self._summary(measured, rates, warnings) | {
-            "network_ratio": round(band.ratio, 3),
-            "cutoff_hz": round(edge.nominal_hz),
-            "phase": name,
+            "network_ratio": round(work.band.ratio, 3),
+            "cutoff_hz": round(work.band.cutoff_hz),
+            "holes": "filled" if work.mends else "left",
+            "phase": work.phase,
             "precision": "bf16" if restorer.is_bf16 else "fp32",
             "context_s": round(restorer.context / rates.work, 3),
         }
@@ -266,20 +323,55 @@ def _outputs(job: Job, blocks: Iterable[Block]) -> Iterator[Block]:
     return add_in_bands(base, rates.output, rates.work, job._plan, job._restorer)
 
 
-def _measure(source: AudioSource) -> tuple[EdgeDetector, Iterable[Block]]:
-    """What knows the band edge of a source, and, of a stream, all its blocks (they pass only once)."""
-    detector = EdgeDetector(source.info.sample_rate)
-    if source.can_reread:
-        for block in source.reread().blocks():
-            detector.push(block)
-        return detector, ()
-    held, blocks = [], source.blocks()
+@dataclass(frozen=True)
+class _Look:
+    """What is known of a source before anything is made.
+
+    Attributes:
+        detector: knows its band edge.
+        excerpts: pieces of it, where holes matter.
+        preview: all its blocks, of a stream, which passes only once; nothing of a file.
+    """
+
+    detector: EdgeDetector
+    excerpts: Excerpts
+    preview: Iterable[Block] = ()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What makes what is missing.
+
+    Attributes:
+        restorer: the network with all that belongs to it.
+        phase: name of the phase source.
+        band: what the network is told.
+        mends: it fills holes, too.
+        messages: what people should know.
+    """
+
+    restorer: HighBand
+    phase: str
+    band: Band
+    mends: bool = False
+    messages: tuple[str, ...] = ()
+
+
+def _look(source: AudioSource, wants_excerpts: bool) -> _Look:
+    """Read a file once, of a stream the first `PIPE_PREVIEW_S`."""
+    detector, excerpts = EdgeDetector(source.info.sample_rate), Excerpts(source.info.sample_rate)
+    held, held_s, blocks = [], 0.0, (source.reread() if source.can_reread else source).blocks()
     for block in blocks:
         detector.push(block)
+        if wants_excerpts:
+            excerpts.push(block)
+        if source.can_reread:
+            continue
         held.append(block)
-        if sum(block.shape[-1] for block in held) >= PIPE_PREVIEW_S * source.info.sample_rate:
+        held_s += block.shape[-1] / source.info.sample_rate
+        if held_s >= PIPE_PREVIEW_S:
             break
-    return detector, chain(held, blocks)
+    return _Look(detector, excerpts, () if source.can_reread else chain(held, blocks))
 
 
 def _unknown_phase(name: str) -> str:

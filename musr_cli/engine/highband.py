@@ -16,7 +16,8 @@ from torch import Tensor
 from musr_cli.dsp.blend import Blender
 from musr_cli.dsp.phase import Native, Observed, PhaseSource
 from musr_models.contract import Band, Network
-from musr_models.transforms import Stft, Transform
+from musr_models.holes import beyond
+from musr_models.transforms import Stft, Transform, power
 
 CHANNELS_AT_ONCE = 2
 """Channels that pass the network together: more than stereo takes no more memory than stereo does.
@@ -45,6 +46,7 @@ class HighBand:
         phase: where magnitudes take their phase from; None for the network's own.
         arithmetic: device and precision.
         seed: of random phases.
+        mends: add what is missing anywhere, bin by bin and frame by frame, and not only above the edge.
 
     Attributes:
         context: samples per side that an output sample depends on.
@@ -60,13 +62,14 @@ class HighBand:
         phase: PhaseSource | None = None,
         arithmetic: Arithmetic | None = None,
         seed: int = 0,
+        mends: bool = False,
     ) -> None:
         arithmetic = arithmetic or Arithmetic()
         self._device = arithmetic.device
         # a network without trained layers has little to multiply, and interpolation needs every bit
         self.is_bf16 = arithmetic.is_bf16 and any(True for _ in network.parameters())
         self._network = network.eval().to(self._device)
-        self._band, self._blender, self._phase, self._seed = band, blender, phase, seed
+        self._band, self._blender, self._phase, self._seed, self._mends = band, blender, phase, seed, mends
         own = network.transform(band)
         self._sees_spectrum = own is not None
         self._transform = own or (phase.transform(band) or foreign_transform(network, band) if phase else None)
@@ -94,6 +97,22 @@ class HighBand:
             missing[silence] = 0.0
         return missing
 
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """Where the bins of `expect` lie [F], in Hz."""
+        if self._transform is None:
+            raise TypeError("a network without a transform has no bins")
+        return self._transform.frequencies(self._band.sample_rate)
+
+    @torch.inference_mode()
+    def expect(self, x: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Mean powers of the channels of [C, n], and those that the network expects; [F, N] both."""
+        if self._transform is None:
+            raise TypeError("a network without a transform has no bins")
+        spectrum = self._transform.analyse(torch.from_numpy(x)[None].to(self._device))
+        own, expected = (power(part)[0].mean(dim=0) for part in (spectrum, self._run(spectrum, 0)))
+        return own, expected
+
     @torch.inference_mode()
     def _restore(self, x: NDArray[np.float32], start: int) -> NDArray[np.float32]:
         signal = torch.from_numpy(x)[None].to(self._device)
@@ -112,6 +131,8 @@ class HighBand:
     def _missing_spectrum(self, signal: Tensor, start: int, transform: Transform) -> Tensor:
         first = start // transform.hop
         spectrum = transform.analyse(signal)
+        if self._mends:
+            return beyond(self._run(spectrum, first), spectrum)
         estimate = self._run(spectrum, first) if self._sees_spectrum else transform.analyse(self._run(signal, start))
         if self._phase and self._phase.replaces_all:
             return self._phase.apply(estimate.abs(), self._observe(signal, spectrum, transform, 0, first)) - spectrum
@@ -120,7 +141,8 @@ class HighBand:
     def _run(self, x: Tensor, first: int) -> Tensor:
         # not even a disabled autocast on devices that have none
         with torch.autocast(self._device.type, dtype=torch.bfloat16) if self.is_bf16 else nullcontext():
-            estimate: Tensor = self._network(x, self._band, first)
+            run = self._network.mend if self._mends else self._network
+            estimate: Tensor = run(x, self._band, first)
         return estimate if estimate.is_complex() else estimate.float()
 
     def _shape(self, estimate: Tensor, signal: Tensor, spectrum: Tensor, transform: Transform, first: int) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 from musr_cli.audio.reading import open_source
 from musr_cli.audio.resampling import MINUS_1_DB
 from musr_cli.dsp.band_edge import detect
+from musr_cli.dsp.reach import measure_end
 from musr_cli.errors import MusrError
 from musr_cli.metrics.by_frequency import FrequencyErrors, error_by_frequency
 from musr_cli.metrics.evaluation import evaluate
@@ -43,6 +44,7 @@ class Comparison:
     Attributes:
         metrics: as `evaluate` returns them.
         cutoff_hz: band edge that they use; None where none is known or nothing lies above it.
+        end_hz: where the reference ends, up to which some of them look.
         seconds: length of what was compared.
         notes: what had to be done to make the files comparable, and what could not be measured, a sentence each.
         bands: errors by frequency, where they were asked for.
@@ -50,6 +52,7 @@ class Comparison:
 
     metrics: dict[str, float]
     cutoff_hz: float | None
+    end_hz: float
     seconds: float
     notes: tuple[str, ...]
     bands: FrequencyErrors | None = None
@@ -100,11 +103,14 @@ def compare_files(pair: Pair, how: How = How()) -> Comparison:
         notes += (_why_no_bands(pair.ref, edge),)
         edge = None
     cutoff_hz, slope_hz = edge or (None, None)
-    metrics = evaluate(fitted.ref, fitted.est, rate, cutoff_hz, fitted.given, slope_hz=slope_hz, extra=how.extra)
+    end_hz = measure_end(fitted.ref, rate)
+    metrics = evaluate(
+        fitted.ref, fitted.est, rate, cutoff_hz, fitted.given, slope_hz=slope_hz, end_hz=end_hz, extra=how.extra
+    )
     if not fitted.ref.any():
         notes += (f"{pair.ref} is silent: only what needs no reference is measured",)
     bands = error_by_frequency(fitted.ref, fitted.est, rate) if how.by_frequency else None
-    return Comparison(metrics, cutoff_hz, fitted.ref.shape[-1] / rate, notes, bands)
+    return Comparison(metrics, cutoff_hz, end_hz, fitted.ref.shape[-1] / rate, notes, bands)
 
 
 def fit_files(pair: Pair) -> Fitted:

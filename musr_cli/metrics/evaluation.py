@@ -7,7 +7,9 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
+from musr_cli.dsp.reach import measure_end
 from musr_cli.metrics.added_noise import added_noise_dbfs
+from musr_cli.metrics.band_envelopes import band_scores
 from musr_cli.metrics.dai import DaiDistance, DaiSegmentalSnr
 from musr_cli.metrics.framing import Score, Signal, in_threads, passes
 from musr_cli.metrics.given_band import GivenBandLevel, GivenBandSnr
@@ -39,6 +41,7 @@ def evaluate(
     input: Signal | None = None,
     *,
     slope_hz: float | None = None,
+    end_hz: float | None = None,
     extra: Collection[str] = (),
 ) -> dict[str, float]:
     """Measure everything that `METRICS` lists, in its order; optional metrics only where `extra` names them.
@@ -52,6 +55,7 @@ def evaluate(
         cutoff_hz: band edge; without it, or with nothing above it, figures of the high and the given band are left out.
         input: what the estimate was made from, resampled to `sample_rate` [C, T]; the given band is compared with it.
         slope_hz: where the input's fall towards the edge begins: the given band ends there (default: at the cutoff).
+        end_hz: where the reference really ends; None to measure that.
         extra: names of optional metrics to measure as well.
 
     Returns:
@@ -68,7 +72,8 @@ def evaluate(
     if "visqol" in extra:
         require_visqol()
     edge_hz = cutoff_hz if cutoff_hz is not None and cutoff_hz < sample_rate / 2 else None
-    of_ref = _scores(sample_rate, edge_hz) | _optional_scores(extra)
+    end_hz = measure_end(ref, sample_rate) if end_hz is None else end_hz
+    of_ref = _scores(sample_rate, edge_hz, end_hz) | _optional_scores(extra)
     of_given = _given_band_scores(sample_rate, edge_hz, slope_hz)
     values: dict[str, float] = {}
     tasks: list[Callable[[], None]] = [
@@ -96,22 +101,24 @@ def _waveform_metrics(ref: Signal, est: Signal, sample_rate: int) -> dict[str, f
     }
 
 
-def _scores(sample_rate: int, cutoff_hz: float | None) -> Scores:
+def _scores(sample_rate: int, cutoff_hz: float | None, end_hz: float) -> Scores:
     """Those of estimate and reference; of the high band only where there is one."""
     scores: dict[str, Score] = {
         "lsd_a": LogSpectralDistance(LSD_A, slice(None)),
+        "lsd_a_end": LogSpectralDistance(LSD_A, LSD_A.band(None, end_hz, sample_rate)),
         "lsd_ssr_eval": SsrEvalDistance(sample_rate),
         "lsd_zhang": ZhangDistance(sample_rate),
         "width_db": Width(sample_rate, cutoff_hz),
         "centre_drift": CentreDrift(sample_rate, cutoff_hz),
     }
     if cutoff_hz is not None:
-        scores |= _high_band_scores(sample_rate, cutoff_hz)
+        scores |= _high_band_scores(sample_rate, cutoff_hz, end_hz) | band_scores(sample_rate, cutoff_hz, end_hz)
     return {name: [score] for name, score in scores.items()}
 
 
-def _high_band_scores(sample_rate: int, cutoff_hz: float) -> dict[str, Score]:
+def _high_band_scores(sample_rate: int, cutoff_hz: float, end_hz: float) -> dict[str, Score]:
     return {
+        "lsd_a_hf_end": LogSpectralDistance(LSD_A, LSD_A.band(cutoff_hz, end_hz, sample_rate)),
         "lsd_a_hf_19k": LogSpectralDistance(LSD_A, LSD_A.band(cutoff_hz, HF_LIMIT_HZ, sample_rate)),
         "lsd_a_hf": LogSpectralDistance(LSD_A, LSD_A.band(cutoff_hz, math.inf, sample_rate)),
         "lsd_a_lf": LogSpectralDistance(LSD_A, LSD_A.band(None, cutoff_hz, sample_rate)),

@@ -32,6 +32,8 @@ class Metric:
 
 
 _LSD_A = "n_fft 2048, hop 512, Hann, log10 |X|² not below 1e-8, RMS over bins, mean over frames"
+_END = "where the reference ends, at its band edge or where it falls steeply (22.05 kHz if nowhere, at 44.1 kHz)"
+_BANDS = "log10 of the mean |X|² of bands of 500 Hz, not below 1e-8, cutoff to the reference's end, LSD-A transform"
 _PHASES = "bins above the cutoff, 64 ms Hann windows every 16 ms"
 _MRSTFT = "Yamamoto et al. 2020 as in auraloss: FFT 1024, 2048, 512, hops 120, 240, 50, Hann 600, 1200, 240"
 _NEW_BAND = "two channels, LSD-A transform, from two bins above the cutoff (without one the whole band)"
@@ -39,9 +41,27 @@ _LSD_DAI = "Dai et al. 2021 eq. 5, bins above the cutoff; STFT 512/256 Hamming a
 
 _ALL = (
     Metric("lsd_a", "LSD-A", "log10", "lower", f"whole band; {_LSD_A}", headline=True),
-    Metric("lsd_a_hf_19k", "LSD-A HF to 19 kHz", "log10", "lower", f"cutoff to 19 kHz; {_LSD_A}", headline=True),
+    Metric("lsd_a_end", "LSD-A to the end", "log10", "lower", f"up to {_END}; LSD-A otherwise"),
+    Metric(
+        "lsd_a_hf_end",
+        "LSD-A HF to the end",
+        "log10",
+        "lower",
+        f"cutoff to {_END}; LSD-A otherwise",
+        headline=True,
+    ),
+    Metric("lsd_a_hf_19k", "LSD-A HF to 19 kHz", "log10", "lower", f"cutoff to 19 kHz; {_LSD_A}"),
     Metric("lsd_a_hf", "LSD-A HF", "log10", "lower", f"all bins above the cutoff; {_LSD_A}"),
     Metric("lsd_a_lf", "LSD-A LF", "log10", "lower", f"bins up to the cutoff; {_LSD_A}", headline=True),
+    Metric("band_rms", "Band RMS", "log10", "lower", f"RMS over bands and frames of estimate - reference; {_BANDS}"),
+    Metric("band_bias", "Band bias", "log10", "nearest 0", f"mean of estimate - reference; {_BANDS}"),
+    Metric(
+        "band_correlation",
+        "Band correlation",
+        "",
+        "higher",
+        f"over time, about each band's mean, variances pooled over bands and channels; {_BANDS}",
+    ),
     Metric(
         "hf_spread",
         "HF spread",

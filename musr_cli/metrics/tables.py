@@ -51,7 +51,7 @@ def json_duel(duel: Duel) -> dict[str, Any]:
 def as_csv(systems: Sequence[System]) -> str:
     """One row per pair and system; cells of undefined figures are empty."""
     text = io.StringIO()
-    columns = ["file", "system", "reference", "estimate", "input", "seconds", "cutoff_hz"]
+    columns = ["file", "system", "reference", "estimate", "input", "seconds", "cutoff_hz", "end_hz"]
     writer = csv.DictWriter(text, [*columns, *METRICS], lineterminator="\n")
     writer.writeheader()
     for system in systems:
@@ -70,6 +70,7 @@ def _json_file(system: str, pair: Pair, comparison: Comparison) -> dict[str, Any
         "input": str(pair.input) if pair.input else None,
         "seconds": comparison.seconds,
         "cutoff_hz": comparison.cutoff_hz,
+        "end_hz": comparison.end_hz,
         "metrics": comparison.metrics,
         "notes": list(comparison.notes),
     }

@@ -24,7 +24,7 @@ RANKED_BY = "lsd_a"
 INPUT, REFERENCE = "input", "reference"
 _TICKS_HZ = (1000, 2000, 5000)
 _MOST_TICKS = 5
-_CAPTION = ("lsd_a_hf_19k", "lsd_a", "snr_given_db")
+_CAPTION = ("lsd_a_hf_end", "lsd_a", "snr_given_db")
 
 
 def build(reference: Path, systems: Sequence[System], clips: int, seconds: float) -> str:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soxr
@@ -33,6 +34,9 @@ from musr_cli.training.recipe import DataRecipe, DegradationRecipe, Recipe
 from musr_models.contract import Band
 from musr_models.transforms import Transform
 
+if TYPE_CHECKING:
+    from musr_cli.training.coded import CodedPool
+
 SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus"}
 CACHE_LIMIT_BYTES = 40 * 2**30
 _SAMPLE = np.dtype("<f4")
@@ -41,6 +45,11 @@ _LOWEST_OCTAVE_HZ = 60.0
 _HIGHEST_CUTOFF = 0.85  # of where a crop's spectrum ends: above, next to nothing is left to learn
 _EDGE_ERROR = 0.01  # relative; what the detector's errors look like where it is right
 _SPEED_SHARE = 0.5
+_TRANSFER_SHARE = 0.5  # of noise: what was added after the band was lost, and goes on above the edge
+_NOISE_DB_PER_OCTAVE = (-6.0, 3.0)
+_WRONG_HINT = (0.5, 1.5)
+_LOWEST_HINT_HZ = 1500.0
+_TINY = 1e-12
 _CHANNELS = 2  # mono clips are stored twice: crops choose left, right or the middle
 _FRAME_BYTES = _CHANNELS * _SAMPLE.itemsize
 
@@ -153,7 +162,7 @@ def open_cache(
     if not index.is_file():
         note(f"decoding {len(files)} files of {data} to {sample_rate} Hz, once")
         cache_dir.mkdir(parents=True, exist_ok=True)
-        _write_index(index, _decode(data, files, sample_rate, cache_dir / f"{key}.f32"))
+        _write_index(index, _decode(data, files, sample_rate, cache_dir / f"{key}.f32", note))
         _evict(cache_dir, keep=index)
     index.touch()
     clips = tuple(Clip(**values) for values in json.loads(index.read_text(encoding="utf-8")))
@@ -171,7 +180,9 @@ def _key(data: Path, files: Iterable[str], sample_rate: int) -> str:
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:16]
 
 
-def _decode(data: Path, files: Sequence[str], sample_rate: int, target: Path) -> list[Clip]:
+def _decode(
+    data: Path, files: Sequence[str], sample_rate: int, target: Path, note: Callable[[str], None]
+) -> list[Clip]:
     bandwidths = _manifest_bandwidths(data)
     clips: list[Clip] = []
     part = target.with_suffix(f".{os.getpid()}.part")
@@ -181,28 +192,35 @@ def _decode(data: Path, files: Sequence[str], sample_rate: int, target: Path) ->
                 start = stream.tell() // _FRAME_BYTES
                 if start * _FRAME_BYTES > CACHE_LIMIT_BYTES:
                     raise MusrError(f"{data}: more than {CACHE_LIMIT_BYTES >> 30} GiB decoded; train on part of it")
-                detected = _decode_one(data / file, sample_rate, stream.write)
+                try:
+                    bandwidth_hz = _decode_one(data / file, sample_rate, stream.write, bandwidths.get(file))
+                except MusrError as error:
+                    note(f"left out: {error}")
+                    stream.seek(start * _FRAME_BYTES)
+                    stream.truncate()
+                    continue
                 samples = stream.tell() // _FRAME_BYTES - start
-                clips.append(Clip(file, start, samples, bandwidths.get(file, detected)))
+                clips.append(Clip(file, start, samples, bandwidth_hz))
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
     return clips
 
 
-def _decode_one(path: Path, sample_rate: int, write: Callable[[bytes], object]) -> float:
-    """Decode one file through `write`; returns where its spectrum ends, in Hz."""
+def _decode_one(path: Path, sample_rate: int, write: Callable[[bytes], object], known_hz: float | None) -> float:
+    """Decode one file through `write`; returns where its spectrum ends, in Hz, measured only where nobody knows."""
     with open_source(path) as source:
         info = source.info
         detector, spectrum = EdgeDetector(info.sample_rate), LongTermSpectrum(info.sample_rate, (EXPONENT,))
         resampler = StreamResampler(info.sample_rate, sample_rate, _CHANNELS, np.dtype(np.float32))
         for block in source.blocks():
-            detector.push(block)
-            spectrum.push(block)
+            if known_hz is None:
+                detector.push(block)
+                spectrum.push(block)
             pair = np.ascontiguousarray(block[[0, min(1, len(block) - 1)]], dtype=np.float32)
             write(_interleave(resampler.push(pair)))
         write(_interleave(resampler.finish()))
-    return min(detector.result().cutoff_hz, reach_hz(spectrum), sample_rate / 2)
+    return known_hz or min(detector.result().cutoff_hz, reach_hz(spectrum), sample_rate / 2)
 
 
 def _interleave(x: NDArray[np.floating]) -> bytes:
@@ -239,11 +257,29 @@ def _evict(cache_dir: Path, keep: Path) -> None:
             index.unlink()
 
 
-def make_batch(cache: ClipCache, clips: Sequence[Clip], recipe: Recipe, step: int, size: int, rank: int = 0) -> Batch:
-    """The `size` examples of one step and process; the same arguments give the same batch."""
+def make_batch(
+    cache: ClipCache,
+    clips: Sequence[Clip],
+    recipe: Recipe,
+    step: int,
+    size: int,
+    rank: int = 0,
+    pool: CodedPool | None = None,
+) -> Batch:
+    """The `size` examples of one step and process; the same arguments give the same batch.
+
+    Args:
+        cache: where the clips lie.
+        clips: to draw from.
+        recipe: says how.
+        step: of the training.
+        size: number of examples.
+        rank: of the process.
+        pool: stretches of the same clips that have been through encoders, if the recipe wants any.
+    """
     rng = np.random.default_rng([recipe.seed, step, rank])
     weights = _weights(clips, recipe.data)
-    examples = [_example(cache, clips, weights, recipe, rng) for _ in range(size)]
+    examples = [_example(cache, clips, weights, recipe, rng, pool) for _ in range(size)]
     low, full, cutoff_hz, bandwidth_hz = zip(*examples, strict=True)
     return Batch(
         torch.from_numpy(np.stack(low)),
@@ -264,17 +300,71 @@ def _weights(clips: Sequence[Clip], data: DataRecipe) -> NDArray[np.float64]:
 
 
 def _example(
-    cache: ClipCache, clips: Sequence[Clip], weights: NDArray[np.float64], recipe: Recipe, rng: np.random.Generator
+    cache: ClipCache,
+    clips: Sequence[Clip],
+    weights: NDArray[np.float64],
+    recipe: Recipe,
+    rng: np.random.Generator,
+    pool: CodedPool | None,
 ) -> tuple[Array, Array, float, float]:
-    full, bandwidth_hz = _draw(cache, clips, weights, recipe, rng)
-    if rng.random() < recipe.data.mix:
-        other, other_hz = _draw(cache, clips, weights, recipe, rng)
-        full, bandwidth_hz = 0.5 * (full + other), min(bandwidth_hz, other_hz)
-    full = _equalise(full, cache.sample_rate, recipe.data.equaliser_db, rng)
-    full *= np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
-    how, cutoff_hz = _draw_degradation(recipe.degradation, cache.sample_rate, bandwidth_hz, rng)
-    low = degrade.apply(full, cache.sample_rate, how)
+    """Input, original, the edge that the network is told, and where the original's spectrum ends."""
+    rate = cache.sample_rate
+    if pool and rng.random() < recipe.coded.share:
+        low, full, cutoff_hz, bandwidth_hz = _draw_coded(cache, clips, pool, recipe, rng)
+        gain = _timbre(full.shape[-1], rate, recipe.data, rng)
+        low, full = _filtered(low, gain), _filtered(full, gain)
+    else:
+        full, bandwidth_hz = _draw(cache, clips, weights, recipe, rng)
+        if rng.random() < recipe.data.mix:
+            other, other_hz = _draw(cache, clips, weights, recipe, rng)
+            full, bandwidth_hz = 0.5 * (full + other), min(bandwidth_hz, other_hz)
+        full = _filtered(full, _timbre(full.shape[-1], rate, recipe.data, rng))
+        full *= np.float32(10 ** (rng.uniform(*recipe.data.gain_db) / 20))
+        low, full, cutoff_hz = _lose_band(full, rate, bandwidth_hz, recipe, rng)
+    cutoff_hz = _hint(cutoff_hz, rate, recipe.degradation, rng)
     return *((low, full) if recipe.data.is_stereo else (low[0], full[0])), cutoff_hz, bandwidth_hz
+
+
+def _lose_band(
+    full: Array, sample_rate: int, bandwidth_hz: float, recipe: Recipe, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """Degrade a crop: the input, the original with the noise that it may have got, and the edge."""
+    noise = _noise(full.shape, sample_rate, recipe.data, rng)
+    # the noise of a room or a tape is lost above the edge like the music, that of a transfer is not
+    is_of_transfer = noise is not None and rng.random() < _TRANSFER_SHARE
+    if noise is not None and not is_of_transfer:
+        full = full + noise
+    if recipe.degradation.intact and rng.random() < recipe.degradation.intact:
+        low, cutoff_hz = full, sample_rate / 2
+    else:
+        how, cutoff_hz = _draw_degradation(recipe.degradation, sample_rate, bandwidth_hz, rng)
+        low = degrade.apply(full, sample_rate, how)
+    if noise is not None and is_of_transfer:
+        low, full = low + noise, full + noise
+    return low, full, cutoff_hz
+
+
+def _noise(shape: tuple[int, ...], sample_rate: int, data: DataRecipe, rng: np.random.Generator) -> Array | None:
+    """Coloured stationary noise like that of rooms, microphones and tapes, or None; the same in all channels' level."""
+    if not data.noise or rng.random() >= data.noise:
+        return None
+    white = rng.standard_normal(shape).astype(np.float32)
+    gain_db = rng.uniform(*_NOISE_DB_PER_OCTAVE) * _octaves(shape[-1], sample_rate)
+    noise = _filtered(white, 10 ** (gain_db / 20))
+    level = 10 ** (rng.uniform(*data.noise_dbfs) / 20)
+    return np.asarray(noise * (level / (np.sqrt(np.mean(np.square(noise))) + _TINY)), np.float32)
+
+
+def _hint(cutoff_hz: float, sample_rate: int, wanted: DegradationRecipe, rng: np.random.Generator) -> float:
+    """The edge that a network is told: the true one, none (the Nyquist frequency) or a wrong one."""
+    if not (wanted.hint_withheld or wanted.hint_wrong):
+        return cutoff_hz
+    kind = rng.random()
+    if kind < wanted.hint_withheld:
+        return sample_rate / 2
+    if kind < wanted.hint_withheld + wanted.hint_wrong:
+        return min(max(cutoff_hz * float(rng.uniform(*_WRONG_HINT)), _LOWEST_HINT_HZ), sample_rate / 2)
+    return cutoff_hz
 
 
 def _draw_degradation(
@@ -298,14 +388,49 @@ def _draw_degradation(
     return how, min(degrade.edge(how, sample_rate) * float(np.exp(rng.normal(0, _EDGE_ERROR))), sample_rate / 2)
 
 
-def _equalise(x: Array, sample_rate: int, db_per_octave: float, rng: np.random.Generator) -> Array:
-    """Random zero-phase equaliser whose gain walks from octave to octave, so that no timbre is learnt by heart."""
-    if not db_per_octave:
+def _timbre(samples: int, sample_rate: int, data: DataRecipe, rng: np.random.Generator) -> NDArray[np.float64] | None:
+    """Gain [bins] of a random zero-phase filter, so that no timbre is learnt by heart; None where none is wanted.
+
+    Its gain walks from octave to octave, and is tilted as a whole.
+    """
+    tilts = any(data.tilt_db)
+    if not (data.equaliser_db or tilts):
+        return None
+    octaves = _octaves(samples, sample_rate)
+    gain_db = np.zeros_like(octaves)
+    if data.equaliser_db:
+        gains_db = np.cumsum(rng.normal(scale=data.equaliser_db, size=int(octaves[-1]) + 2))
+        gain_db = np.interp(octaves, np.arange(len(gains_db)), gains_db - gains_db.mean())
+    if tilts:
+        above_1k = (octaves - np.log2(1000 / _LOWEST_OCTAVE_HZ)).clip(0) / 4
+        gain_db = gain_db + rng.uniform(*data.tilt_db) * above_1k
+    return np.asarray(10 ** (gain_db / 20))
+
+
+def _octaves(samples: int, sample_rate: int) -> NDArray[np.float64]:
+    """Bins of a whole crop, in octaves above `_LOWEST_OCTAVE_HZ`."""
+    hz = np.fft.rfftfreq(samples, 1 / sample_rate)
+    return np.asarray(np.log2(hz.clip(_LOWEST_OCTAVE_HZ) / _LOWEST_OCTAVE_HZ))
+
+
+def _filtered(x: Array, gain: NDArray[np.float64] | None) -> Array:
+    if gain is None:
         return x
-    octaves = np.log2(np.fft.rfftfreq(x.shape[-1], 1 / sample_rate).clip(_LOWEST_OCTAVE_HZ) / _LOWEST_OCTAVE_HZ)
-    gains_db = np.cumsum(rng.normal(scale=db_per_octave, size=int(octaves[-1]) + 2))
-    gain = 10 ** (np.interp(octaves, np.arange(len(gains_db)), gains_db - gains_db.mean()) / 20)
     return np.fft.irfft(np.fft.rfft(x) * gain, x.shape[-1]).astype(np.float32)
+
+
+def _draw_coded(
+    cache: ClipCache, clips: Sequence[Clip], pool: CodedPool, recipe: Recipe, rng: np.random.Generator
+) -> tuple[Array, Array, float, float]:
+    """A crop [C, T] that has been through an encoder, the original, its edge, and where the original ends."""
+    stretch = pool.stretches[int(rng.integers(len(pool.stretches)))]
+    wanted = round(recipe.data.crop_s * cache.sample_rate)
+    start = int(rng.integers(max(1, stretch.samples - wanted)))
+    clip = clips[stretch.clip]
+    pairs = pool.crop(stretch, start, wanted), cache.crop(clip, stretch.clip_start + start, wanted)
+    view = int(rng.integers(3))
+    low, full = (np.ascontiguousarray(_views(pair, recipe.data.is_stereo)[view]) for pair in pairs)
+    return low, full, stretch.edge_hz, clip.bandwidth_hz
 
 
 def _draw(

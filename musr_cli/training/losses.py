@@ -17,11 +17,13 @@ from musr_cli.training.recipe import AdversarialForm, Recipe
 from musr_models.autoencoder import Autoencoder
 from musr_models.blocks import LogPowerNetwork
 from musr_models.contract import Band
+from musr_models.holes import LOWEST_HZ, beyond, random_phases
 from musr_models.restore import Restore
 from musr_models.transforms import Stft, power
 
 # our LSD (LSD-A of the metrics) at 44.1 kHz, and half of it, so that transients count too
 RESYNTHESIS_WINDOWS_S = (2048 / 44100, 512 / 44100)
+BAND_HZ = 500.0
 _FLOOR = 1e-8
 _VIEW_SCALE = 2.0
 _COMPRESSION = 0.3
@@ -76,6 +78,8 @@ class Objective(nn.Module):
             terms["compressed"] = self.weights.compressed * torch.stack([s.compressed_error() for s in spectra]).mean()
         if self.weights.spread:
             terms["spread"] = self.weights.spread * torch.stack([s.spread_error() for s in spectra]).mean()
+        if self.weights.bands:
+            terms["bands"] = self.weights.bands * torch.stack([s.band_error() for s in spectra]).mean()
         return terms
 
 
@@ -121,21 +125,21 @@ class SpectralObjective(Objective):
 
 
 class SignalObjective(Objective):
-    """A network for any band edge: what it makes of each example's own edge, compared as a signal."""
+    """A network that knows what is missing from a recording: the recording with it, compared as a signal."""
 
     network: Restore
 
     def forward(self, batch: Batch) -> Estimate:
-        """Estimate what lies above `batch.cutoff_hz`, and compare it with `batch.full`."""
+        """Add to `batch.low` what its estimate has beyond it, and compare the whole with `batch.full`."""
         bands = batch.bands(self.sample_rate)
         stft = self.network.transform(bands[0])
         low = stft.analyse(batch.low)[:, None]
         with self.autocast(low):
-            spectrum = self.network.estimate(low, bands)[:, 0]
-        first = batch.cutoff_bins(stft, self.sample_rate)
-        is_missing = torch.arange(stft.bins, device=low.device) >= first[:, None]
-        high = stft.synthesise(spectrum * is_missing[..., None], batch.full.shape[-1])
-        spectra = self.spectra(high, batch, batch.cutoff_hz)
+            estimate = self.network.estimate(low, bands, random_phases)
+        lowest = Band(self.sample_rate, LOWEST_HZ).cutoff_bin(stft)
+        missing = beyond(estimate[..., lowest:, :], low[..., lowest:, :])
+        restored = batch.low + stft.synthesise(missing[:, 0], batch.full.shape[-1])
+        spectra = self.spectra(restored, batch, torch.full_like(batch.cutoff_hz, LOWEST_HZ))
         return Estimate(
             self.resynthesis(spectra), [s.view(s.estimate) for s in spectra], [s.view(s.full) for s in spectra]
         )
@@ -189,11 +193,13 @@ class LogSpectra:
         estimate: [B, bins, N].
         full: the same of the originals.
         mask: 1 above each edge and below where each original's spectrum ends, [B, bins, 1].
+        step_hz: distance of bins.
     """
 
     estimate: Tensor
     full: Tensor
     mask: Tensor
+    step_hz: float
 
     @classmethod
     def of(cls, estimate: Tensor, batch: Batch, cutoff_hz: Tensor, stft: Stft, sample_rate: int) -> LogSpectra:
@@ -204,7 +210,7 @@ class LogSpectra:
         hz = torch.arange(first, stft.bins, device=estimate.device) * step_hz
         mask = (hz > cutoff_hz[:, None] + step_hz) & (hz <= batch.bandwidth_hz[:, None])
         logs = [torch.log10(power(stft.analyse(x)[:, first:]) + _FLOOR) for x in (estimate, batch.full)]
-        return cls(logs[0], logs[1], mask.float()[..., None])
+        return cls(logs[0], logs[1], mask.float()[..., None], step_hz)
 
     def mean(self, x: Tensor) -> Tensor:
         """Mean over the bins of each frame, [B, 1, N]."""
@@ -223,6 +229,20 @@ class LogSpectra:
         typical = self.mean(self.full).mean(dim=-1, keepdim=True)
         estimate, full = (torch.pow(10.0, _COMPRESSION * (x - typical)) for x in (self.estimate, self.full))
         return self.mean((estimate - full).square()).mean()
+
+    def band_error(self) -> Tensor:
+        """Distance of the levels of bands `BAND_HZ` wide: RMS over bands, mean over frames.
+
+        What is heard of noise is how loud a band is. A mean of logarithms lies below it by what peaks stand out.
+        """
+        bins = max(round(BAND_HZ / self.step_hz), 1)
+        weight = F.avg_pool2d(self.mask, (bins, 1))
+        levels = [
+            torch.log10(F.avg_pool2d(torch.pow(10.0, x) * self.mask, (bins, 1)) / weight.clamp_min(_GUARD) + _FLOOR)
+            for x in (self.estimate, self.full)
+        ]
+        square = (levels[0] - levels[1]).square() * weight
+        return torch.sqrt(square.sum(dim=1) / weight.sum(dim=1).clamp_min(_GUARD) + _GUARD).mean()
 
     def spread_error(self) -> Tensor:
         """Difference of the deviations over the bins of a frame, mean over frames: the price of smearing."""

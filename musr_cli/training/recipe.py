@@ -40,6 +40,9 @@ class DataRecipe:
         speed: range of random speed (and pitch) of half of the crops; (1, 1) for none.
         mix: share of crops that are the sum of two clips.
         equaliser_db: how far the gain of a random equaliser goes from one octave to the next (standard deviation).
+        tilt_db: range of a random tilt: the level at 16 kHz relative to that at 1 kHz.
+        noise: share of crops with coloured stationary noise, half of it added after the band was lost, to both sides.
+        noise_dbfs: range of its level, RMS.
         chunk_share: of an autoencoder's chunks of a batch, those that a step learns from, drawn at random (Miron &
             Davies, 4.1.2): neighbours are much alike, and more crops for the same work teach more.
         credit: what the music is and under which licences it stands, for the card.
@@ -57,6 +60,9 @@ class DataRecipe:
     speed: tuple[float, float] = (1.0, 1.0)
     mix: float = 0.0
     equaliser_db: float = 0.0
+    tilt_db: tuple[float, float] = (0.0, 0.0)
+    noise: float = 0.0
+    noise_dbfs: tuple[float, float] = (-85.0, -45.0)
     chunk_share: float = 1.0
     credit: str = ""
 
@@ -74,6 +80,9 @@ class DegradationRecipe:
             there are none.
         orders: lowest and highest order of recursive filters.
         causal_share: of recursive filters, those that run forwards only.
+        intact: share of crops that lose nothing.
+        hint_withheld: share of crops of which a network is not told the edge, but the Nyquist frequency.
+        hint_wrong: share of crops of which it is told an edge that is wrong by up to a half.
     """
 
     families: tuple[str, ...] = ("resample",)
@@ -82,6 +91,32 @@ class DegradationRecipe:
     validate_hz: tuple[float, ...] = ()
     orders: tuple[int, int] = ORDERS
     causal_share: float = 0.0
+    intact: float = 0.0
+    hint_withheld: float = 0.0
+    hint_wrong: float = 0.0
+
+
+@dataclass(frozen=True)
+class CodedRecipe:
+    """Stretches of the music that go through lossy encoders once, before training; see `training.coded`.
+
+    Attributes:
+        share: of all crops, those that are drawn from these stretches.
+        hours: how much is coded; 0 for none.
+        stretch_s: length of a stretch in seconds.
+        codecs: drawn uniformly; naming one twice doubles its share.
+        bitrates_kbps: range for two channels, drawn log-uniformly.
+        resampled: share of stretches that are coded at a lower rate, as encoders do at low bitrates.
+        twice: share that is coded a second time, otherwise.
+    """
+
+    share: float = 0.0
+    hours: float = 0.0
+    stretch_s: float = 20.0
+    codecs: tuple[str, ...] = ("mp3", "mp3", "mp3-vbr", "aac", "aac", "vorbis", "opus", "wma")
+    bitrates_kbps: tuple[float, float] = (24.0, 192.0)
+    resampled: float = 0.25
+    twice: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -94,6 +129,7 @@ class LossRecipe:
         resynthesis: LSD of the signal after phase and inverse STFT, see `losses.LogSpectra`.
         compressed: error of compressed powers, which minds peaks where `resynthesis` minds gaps.
         spread: how far the deviation over the bins of a frame is off, which keeps `resynthesis` from smearing.
+        bands: how far the levels of bands 500 Hz wide are off, which are what is heard of noise.
         adversarial: the generator's adversarial term (Dai et al., eq. 4; their b) at the start.
         adversarial_end: the same at the end; it grows geometrically.
         features: distance of the discriminator's maps for estimates and originals (feature matching).
@@ -113,6 +149,7 @@ class LossRecipe:
     resynthesis: float = 0.0
     compressed: float = 0.0
     spread: float = 0.0
+    bands: float = 0.0
     adversarial: float = 0.0
     adversarial_end: float = 0.0
     features: float = 0.0
@@ -180,6 +217,7 @@ class Recipe:
     keep: Literal["best", "last"] = "best"
     network: dict[str, Any] = field(default_factory=dict)
     degradation: DegradationRecipe = field(default_factory=DegradationRecipe)
+    coded: CodedRecipe = field(default_factory=CodedRecipe)
     loss: LossRecipe = field(default_factory=LossRecipe)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
 
@@ -187,6 +225,7 @@ class Recipe:
 _SECTIONS: dict[str, type[Any]] = {
     "data": DataRecipe,
     "degradation": DegradationRecipe,
+    "coded": CodedRecipe,
     "loss": LossRecipe,
     "optimiser": OptimiserRecipe,
 }

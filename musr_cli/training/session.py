@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from musr_cli.errors import MusrError, UsageError
+from musr_cli.training.coded import CodedPool, open_pool
 from musr_cli.training.data import Batch, Clip, ClipCache, make_batch, matches, open_cache
 from musr_cli.training.distributed import Processes, processes
 from musr_cli.training.loop import Limits, Report, train
@@ -106,6 +107,7 @@ class _Clips:
     cache: ClipCache
     training: tuple[Clip, ...]
     held_out: tuple[Clip, ...]
+    pool: CodedPool | None = None
 
     @property
     def hours(self) -> float:
@@ -114,7 +116,7 @@ class _Clips:
 
     def batch(self, step: int, size: int, rank: int = 0) -> Batch:
         """The training examples of a step and process."""
-        return make_batch(self.cache, self.training, self.recipe, step, size, rank)
+        return make_batch(self.cache, self.training, self.recipe, step, size, rank, self.pool)
 
     def batches(self, first: int, count: int) -> Iterator[Batch]:
         """`count` batches from a step on."""
@@ -122,17 +124,25 @@ class _Clips:
 
 
 def _open_clips(session: Session, group: Processes) -> _Clips:
-    data = session.recipe.data
-    # one process decodes, the others find the cache made
+    # one process decodes and encodes, the others find the caches made
     for rank in range(group.count):
         if rank == group.rank:
-            cache = open_cache(session.data, data.sample_rate, session.cache_dir, data.exclude, session.note)
+            clips = _read_clips(session)
         group.wait()
+    return clips
+
+
+def _read_clips(session: Session) -> _Clips:
+    recipe, data = session.recipe, session.recipe.data
+    cache = open_cache(session.data, data.sample_rate, session.cache_dir, data.exclude, session.note)
     held_out = cache.select(lambda file: matches(file, data.holdout))
     training = cache.select(lambda file: not matches(file, data.holdout))
     if not training:
         raise MusrError(f"{session.data}: the recipe holds out every file; change its 'holdout' or give more music")
-    return _Clips(session.recipe, cache, training, held_out)
+    pool = None
+    if recipe.coded.hours:
+        pool = open_pool(cache, training, recipe.coded, recipe.seed, session.cache_dir, session.note)
+    return _Clips(recipe, cache, training, held_out, pool)
 
 
 def _validator(session: Session, clips: _Clips) -> Validator | LossValidator:

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from musr_cli import degrade
-from musr_cli.dsp.reach import measure_reach
+from musr_cli.dsp.reach import measure_end, measure_reach
 
 RATE = 44100
 
@@ -38,3 +38,14 @@ def test_an_end_in_most_frames_counts() -> None:
 def test_silence_has_no_end() -> None:
     assert measure_reach(np.zeros((2, RATE), np.float32), RATE) == RATE / 2
     assert measure_reach(np.zeros((2, 10), np.float32), RATE) == RATE / 2
+
+
+def test_a_recording_ends_at_its_edge_or_its_reach() -> None:
+    """Low edges are the detector's to find, high ones that most frames have those of the reach."""
+    whole = coloured_noise()
+    assert measure_end(whole, RATE) == RATE / 2
+    for cutoff_hz in (5000.0, 16000.0):
+        cut = degrade.apply(whole, RATE, degrade.Degradation("stft", cutoff_hz))
+        assert 0.9 * cutoff_hz < measure_end(cut, RATE) < 1.05 * cutoff_hz
+    assert measure_end(np.zeros((2, 10), np.float32), RATE) == RATE / 2
+    assert measure_end(np.zeros((2, 0), np.float32), RATE) == RATE / 2

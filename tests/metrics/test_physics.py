@@ -31,7 +31,7 @@ PHASE_NAMES = ["complex_distance", "group_delay_ms", "frequency_hz"]
 STEREO_NAMES = ["width_db", "centre_drift"]
 RATIO_NAMES = [
     *("snr_db", "si_sdr_db", "sdr_db", "segsnr_db", "snr_given_db", "level_db", "level_given_db", "hf_spread"),
-    *("mrstft_sc", *PHASE_NAMES, *STEREO_NAMES),
+    *("band_correlation", "mrstft_sc", *PHASE_NAMES, *STEREO_NAMES),
 ]
 SAMPLE_NAMES = ["snr_db", "si_sdr_db", "sdr_db", "segsnr_db", "level_db", "added_noise_dbfs"]
 EXTRA = ["mrstft_sc", "mrstft_log"]
@@ -77,6 +77,8 @@ def test_identical_signals_score_the_best_finite_values():
     assert values["segsnr_db"] == 35
     assert values["hf_spread"] == pytest.approx(1)
     assert values["level_db"] == values["level_given_db"] == 0
+    assert values["band_rms"] == values["band_bias"] == 0
+    assert values["band_correlation"] == pytest.approx(1)
 
 
 def test_silent_reference_leaves_ratios_out_and_distances_finite():
