@@ -23,7 +23,7 @@ from musr_cli.audio.resampling import resample
 from musr_cli.degrade import Degradation
 from musr_cli.dsp import band_edge
 from musr_cli.errors import MusrError, UnavailableError, UsageError
-from musr_cli.training.data import _FRAME_BYTES, Clip, ClipCache, _interleave
+from musr_cli.training.cache import FRAME_BYTES, Clip, ClipCache, interleave
 from musr_cli.training.recipe import CodedRecipe
 
 FOLDER = "coded"
@@ -140,9 +140,9 @@ def _make(
     try:
         with part.open("wb") as file:
             for coded, stretch in _stretches(cache, clips, recipe, seed, total):
-                stretches.append(replace(stretch, start=file.tell() // _FRAME_BYTES))
-                file.write(_interleave(coded))
-                done = file.tell() // _FRAME_BYTES * _NOTES // total
+                stretches.append(replace(stretch, start=file.tell() // FRAME_BYTES))
+                file.write(interleave(coded))
+                done = file.tell() // FRAME_BYTES * _NOTES // total
                 if done > noted:
                     note(f"coded {min(done, _NOTES) * 100 // _NOTES} % of {recipe.hours:g} h")
                     noted = done

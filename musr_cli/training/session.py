@@ -15,8 +15,9 @@ import torch
 from torch import nn
 
 from musr_cli.errors import MusrError, UsageError
+from musr_cli.training.cache import Clip, ClipCache, matches, open_cache
 from musr_cli.training.coded import CodedPool, open_pool
-from musr_cli.training.data import Batch, Clip, ClipCache, make_batch, matches, open_cache
+from musr_cli.training.data import Batch, make_batch
 from musr_cli.training.distributed import Processes, processes
 from musr_cli.training.loop import Limits, Report, train
 from musr_cli.training.recipe import Recipe, recipe_values

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from musr_cli import degrade
 from musr_cli.metrics.lsd import HF_LIMIT_HZ, lsd_a
-from musr_cli.training.data import Clip, ClipCache, make_batch
+from musr_cli.training.cache import Clip, ClipCache
+from musr_cli.training.data import make_batch
 from musr_cli.training.objectives import objective_for
 from musr_cli.training.recipe import Recipe
 from musr_models.checkpoint import AIDS, load_checkpoint

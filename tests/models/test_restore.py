@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from musr_models.contract import Band
+from musr_models.holes import beyond
 from musr_models.restore import LARGEST_FACTOR, Restore, RestoreConfig, _views
-from musr_models.transforms import TOP_HZ
 from tests.conftest import Music
 
 BAND = Band(44100, 8000)
@@ -30,9 +30,8 @@ def spectrum(music: Music, band: Band = BAND, channels: int = 2, seconds: float 
 
 
 def above(made: Tensor, band: Band = BAND) -> Tensor:
-    """The new band: from the edge to where it ends."""
-    stft = network().transform(band)
-    return made[..., band.cutoff_bin(stft) : int(TOP_HZ[0] * stft.n_fft / band.sample_rate), :]
+    """The new band: from the edge to the last bin that the network knows."""
+    return made[..., band.cutoff_bin(network().transform(band)) : SMALL.bins, :]
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000])
@@ -58,11 +57,11 @@ def test_low_band_is_the_inputs_own_and_the_rest_is_made(band: Band, music: Musi
     assert float((above(y, band)[..., 5:-5].abs() > 0).float().mean()) > 0.99
 
 
-def test_the_new_band_ends_where_hearing_does(music: Music) -> None:
+def test_the_new_band_ends_with_the_bins_that_the_network_knows(music: Music) -> None:
     band = Band(48000, 8000)
-    stft = network().transform(band)
     y = network()(spectrum(music, band), band)
-    assert not y[..., int(TOP_HZ[1] * stft.n_fft / 48000) + 1 :, :].any()
+    assert y[..., SMALL.bins - 1, 5:-5].abs().min() > 0
+    assert not y[..., SMALL.bins :, :].any()
 
 
 def test_declared_context_is_the_measured_one(music: Music) -> None:
@@ -87,11 +86,35 @@ def test_examples_have_an_edge_each(music: Music) -> None:
         torch.testing.assert_close(above(own, band), above(made(one[None], band)[0], band), rtol=1e-3, atol=1e-5)
 
 
-def test_what_lies_above_the_edge_is_not_looked_at(music: Music) -> None:
+def test_what_lies_above_the_edge_is_looked_at(music: Music) -> None:
+    """The edge is a hint: what is there counts, wherever the edge is said to be."""
     x = spectrum(music)
     other = x.clone()
-    above(other).fill_(7)
-    assert torch.equal(above(network()(x, BAND)), above(network()(other, BAND)))
+    above(other).fill_(0.01)
+    assert not torch.allclose(above(network()(x, BAND)), above(network()(other, BAND)))
+
+
+def test_the_given_band_is_the_inputs_own_unless_it_is_mended(music: Music) -> None:
+    x, made = spectrum(music), network()
+    low = slice(0, BAND.cutoff_bin(made.transform(BAND)))
+    assert torch.equal(made(x, BAND)[..., low, :], x[..., low, :])
+    assert not torch.allclose(made.mend(x, BAND)[..., low, :], x[..., low, :])
+
+
+@torch.no_grad()
+def test_mending_knows_the_frame_and_not_the_chunk(music: Music) -> None:
+    """What is made for a frame is the same wherever the chunk begins."""
+    x, made = spectrum(music, seconds=2.0), network()
+    skipped, margin = 40, made.context_frames
+    whole, part = made.mend(x, BAND), made.mend(x[..., skipped:], BAND, first=skipped)
+    torch.testing.assert_close(
+        part[..., margin:-1], whole[..., skipped + margin : -1], rtol=1e-3, atol=1e-3 * float(whole.abs().max())
+    )
+
+
+def test_silence_is_mended_to_silence(music: Music) -> None:
+    x = torch.zeros_like(spectrum(music))
+    assert not beyond(network().mend(x, BAND), x).any()
 
 
 @pytest.mark.parametrize("gain", [1e-3, 0.1, 3.0])

@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 from numpy.typing import NDArray
 
-from musr_cli.training.data import ClipCache, open_cache
+from musr_cli.training.cache import ClipCache, open_cache
 from musr_cli.training.recipe import DataRecipe, DegradationRecipe, LossRecipe, OptimiserRecipe, Recipe
 from tests.conftest import Music
 

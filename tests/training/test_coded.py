@@ -11,9 +11,9 @@ import pytest
 from musr_cli import degrade
 from musr_cli.degrade import Degradation
 from musr_cli.errors import MusrError, UsageError
-from musr_cli.training import coded, data
+from musr_cli.training import coded
+from musr_cli.training.cache import ClipCache
 from musr_cli.training.coded import CodedPool, open_pool
-from musr_cli.training.data import ClipCache
 from musr_cli.training.recipe import CodedRecipe
 
 SHORT = CodedRecipe(hours=12 / 3600, stretch_s=1.0, bitrates_kbps=(64.0, 128.0), resampled=0.0, twice=0.0)
@@ -131,6 +131,6 @@ def test_progress_is_told_in_tenths(cache: ClipCache, tmp_path: Path) -> None:
 
 
 def test_clips_do_not_push_pools_out(pool: CodedPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "CACHE_LIMIT_BYTES", 1)
-    data._evict(pool.path.parents[1], keep=pool.path.parents[1] / "other.json")
+    monkeypatch.setattr(cache_module, "CACHE_LIMIT_BYTES", 1)
+    cache_module._evict(pool.path.parents[1], keep=pool.path.parents[1] / "other.json")
     assert pool.path.is_file()

@@ -12,8 +12,9 @@ import torch
 
 from musr_cli import degrade
 from musr_cli.errors import MusrError
-from musr_cli.training import data as data_module
-from musr_cli.training.data import ClipCache, make_batch, matches, open_cache
+from musr_cli.training import cache as cache_module
+from musr_cli.training.cache import ClipCache, matches, open_cache
+from musr_cli.training.data import Batch, make_batch
 from musr_cli.training.recipe import DataRecipe, Recipe
 
 
@@ -60,14 +61,14 @@ def test_changed_files_are_decoded_again(folder: Path, tmp_path: Path) -> None:
 
 def test_oldest_caches_make_room(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_cache(folder, 8000, tmp_path, note=quiet)
-    monkeypatch.setattr(data_module, "CACHE_LIMIT_BYTES", first.path.stat().st_size + 1000)
+    monkeypatch.setattr(cache_module, "CACHE_LIMIT_BYTES", first.path.stat().st_size + 1000)
     second = open_cache(folder, 7000, tmp_path, note=quiet)
     assert second.path.exists()
     assert not first.path.exists()
 
 
 def test_more_than_the_limit_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_module, "CACHE_LIMIT_BYTES", 1000)
+    monkeypatch.setattr(cache_module, "CACHE_LIMIT_BYTES", 1000)
     with pytest.raises(MusrError, match="decoded"):
         open_cache(folder, 8000, tmp_path, note=quiet)
     assert not list(tmp_path.iterdir())
@@ -158,3 +159,51 @@ def test_causal_filters_shift_phases(cache: ClipCache, recipe: Recipe, share: fl
     near_edge = cross[:, int(3000 * batch.low.shape[-1] / cache.sample_rate) :][:, :100]
     turned = near_edge.imag.abs().sum() / near_edge.abs().sum()
     assert (turned > 0.3) == bool(share)
+
+
+def _crops(cache: ClipCache, recipe: Recipe, **changes: object) -> Batch:
+    wanted = dataclasses.replace(recipe.degradation, **changes)  # type: ignore[arg-type]
+    return make_batch(cache, cache.clips, dataclasses.replace(recipe, degradation=wanted), 0, 24)
+
+
+def test_intact_crops_lose_nothing_and_have_no_edge(cache: ClipCache, recipe: Recipe) -> None:
+    batch = _crops(cache, recipe, intact=1.0)
+    assert torch.equal(batch.low, batch.full)
+    assert bool((batch.cutoff_hz == cache.sample_rate / 2).all())
+
+
+def test_hints_are_withheld_or_wrong_as_often_as_asked(cache: ClipCache, recipe: Recipe) -> None:
+    told = _crops(cache, recipe).cutoff_hz
+    assert bool((_crops(cache, recipe, hint_withheld=1.0).cutoff_hz == cache.sample_rate / 2).all())
+    wrong = _crops(cache, recipe, hint_wrong=1.0).cutoff_hz
+    ratio = wrong / told
+    assert bool((ratio > 0.49).all())
+    assert bool((ratio < 1.51).all())
+    assert float((ratio - 1).abs().mean()) > 0.1
+
+
+def test_hints_do_not_change_what_is_heard(cache: ClipCache, recipe: Recipe) -> None:
+    told, withheld = _crops(cache, recipe), _crops(cache, recipe, hint_withheld=1.0)
+    assert float((told.full - withheld.full).abs().mean(dim=-1).min()) == 0
+
+
+def test_noise_has_its_level_and_is_in_the_original_too(cache: ClipCache, recipe: Recipe) -> None:
+    changes = dataclasses.replace(recipe.data, noise=1.0, noise_dbfs=(-40.0, -40.0))
+    noisy = dataclasses.replace(recipe, data=changes, degradation=dataclasses.replace(recipe.degradation, intact=1.0))
+    silent = ClipCache(cache.path, cache.sample_rate, cache.clips)
+    batch = make_batch(silent, cache.clips, noisy, 0, 8)
+    assert torch.equal(batch.low, batch.full)
+    clean = make_batch(cache, cache.clips, dataclasses.replace(noisy, data=recipe.data), 0, 8)
+    assert float((batch.full - clean.full).abs().max()) > 0
+
+
+def test_tilt_raises_or_lowers_the_top(cache: ClipCache, recipe: Recipe) -> None:
+    def top(tilt_db: float) -> float:
+        changed = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, tilt_db=(tilt_db, tilt_db)))
+        full = make_batch(cache, cache.clips, changed, 0, 8).full
+        spectrum = torch.fft.rfft(full).abs().square().mean(dim=0)
+        hz = torch.arange(len(spectrum)) * (cache.sample_rate / 2 / (len(spectrum) - 1))
+        return float(10 * torch.log10(spectrum[(hz > 3900) & (hz < 4100)].sum() / spectrum[hz < 1000].sum()))
+
+    # two of the four octaves between 1 and 16 kHz
+    assert top(8.0) - top(-8.0) == pytest.approx(8.0, abs=0.5)

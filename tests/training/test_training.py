@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from musr_cli.errors import MusrError, UsageError
 from musr_cli.training.adversarial import Adversary
-from musr_cli.training.data import Batch, ClipCache, _weights, make_batch
+from musr_cli.training.cache import ClipCache
+from musr_cli.training.data import Batch, _weights, make_batch
 from musr_cli.training.distributed import Processes
 from musr_cli.training.loop import Limits, Report, train
 from musr_cli.training.losses import LogSpectra, adversarial_loss, discriminator_loss
