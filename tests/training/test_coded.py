@@ -11,6 +11,7 @@ import pytest
 from musr_cli import degrade
 from musr_cli.degrade import Degradation
 from musr_cli.errors import MusrError, UsageError
+from musr_cli.training import cache as cache_module
 from musr_cli.training import coded
 from musr_cli.training.cache import ClipCache
 from musr_cli.training.coded import CodedPool, open_pool
