@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 T = TypeVar("T")
+AnyClip = TypeVar("AnyClip", bound="Clip")
 
 AUDIO = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".opus"}
 
@@ -58,7 +59,7 @@ def find_clips(folder: Path) -> list[Clip]:
     return [_clip(path, known.get(path.resolve(), {})) for path in paths]
 
 
-def for_each(clips: Sequence[Clip], work: Callable[[Clip], T], jobs: int) -> Iterator[T]:
+def for_each(clips: Sequence[AnyClip], work: Callable[[AnyClip], T], jobs: int) -> Iterator[T]:
     """`work` of every clip, in order, in processes of one thread each; tells on stderr how far it is."""
     with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         for done, result in enumerate(pool.map(work, clips), start=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,8 @@ import typer
 
 from musr_cli.console import Progress, configure, say, warn
 from musr_cli.errors import UsageError
-from musr_cli.options import Debug, NoProgress, Overwrite, Quiet
+from musr_cli.options import Debug, Model, NoProgress, Overwrite, Quiet
+from musr_cli.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from musr_cli.plotting.panel import Cut, Excerpt, Panel
@@ -26,6 +28,7 @@ class Kind(str, Enum):
     SPECTRUM = "spectrum"
     EDGE = "edge"
     PHASE = "phase"
+    HOLES = "holes"
 
 
 class FrequencyScale(str, Enum):
@@ -53,7 +56,8 @@ KindOption = Annotated[
     typer.Option(
         "--kind",
         help="spectrogram: levels over time, long-term spectra below. difference: further files minus the first. "
-        "spectrum: long-term spectra, large. edge: the band edge over time. phase: group delay and frequency.",
+        "spectrum: long-term spectra, large. edge: the band edge over time. phase: group delay and frequency. "
+        "holes: what encoders left empty.",
     ),
 ]
 ScaleOption = Annotated[FrequencyScale, typer.Option("--scale", help="Of all frequency axes.")]
@@ -68,6 +72,7 @@ def plot(
     start: Start = 0.0,
     seconds: Seconds = None,
     max_hz: MaxHz = None,
+    model: Model = DEFAULT_MODEL,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     no_progress: NoProgress = False,
@@ -81,8 +86,11 @@ def plot(
 
     musr plot song.flac -o out.pdf --kind phase --start 30 --seconds 3
 
+    musr plot song.mp3 -o out.png --kind holes --seconds 10
+
     For differences, files are brought to the highest of their rates, and
-    delays up to 50 ms are evened out, and said. Files of any length are drawn
+    delays up to 50 ms are evened out, and said. Holes are cells of which the
+    model expects more than is there. Files of any length are drawn
     in bounded memory; phases say most about a few seconds.
     """
     configure(quiet=quiet, progress=not no_progress, debug=debug)
@@ -94,7 +102,7 @@ def plot(
     _refuse_nonsense(files, kind, {"--start": start, "--seconds": seconds, "--max-hz": max_hz})
     picture = picture_format(out)
     refuse_existing(out, overwrite)
-    panels = _panels(files, kind, Excerpt(start, seconds))
+    panels = _panels(files, kind, Excerpt(start, seconds), model)
     with AtomicFile(out) as whole:
         draw(panels, whole.file, picture, kind.value, View(scale.value, max_hz))
     say(f"{out}: written")
@@ -112,7 +120,7 @@ def _refuse_nonsense(files: Sequence[Path], kind: Kind, numbers: dict[str, float
         raise UsageError(f"{files[0]}: --kind difference compares files with the first; name another one after it")
 
 
-def _panels(files: Sequence[Path], kind: Kind, excerpt: Excerpt) -> list[Panel]:
+def _panels(files: Sequence[Path], kind: Kind, excerpt: Excerpt, model: str) -> list[Panel]:
     """Look at all files, and say what had to be done for it."""
     from musr_cli.plotting.panel import read_panel
 
@@ -122,11 +130,20 @@ def _panels(files: Sequence[Path], kind: Kind, excerpt: Excerpt) -> list[Panel]:
         for path, where in zip(files, wheres, strict=True):
             bar = progress.add(path.name, None)
             panels.append(read_panel(path, where, with_parts=kind is Kind.EDGE, with_phase=kind is Kind.PHASE))
+            if kind is Kind.HOLES:
+                panels[-1] = _with_holes(panels[-1], model)
             progress.remove(bar, panels[-1].seconds)
     shared = max(panel.phase.frames_per_column if panel.phase else 1 for panel in panels)
     if shared > 1:
         say(f"{shared} frames share a column, where their phases mostly cancel; try --start S --seconds 10, or less")
     return panels
+
+
+def _with_holes(panel: Panel, model: str) -> Panel:
+    from musr_cli.engine.holemap import map_holes
+    from musr_cli.plotting.panel import add_holes
+
+    return add_holes(panel, partial(map_holes, model=model))
 
 
 def _aligned(files: Sequence[Path], excerpt: Excerpt) -> Sequence[Cut]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,20 +14,39 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from musr_cli.audio.resampling import resample
+from musr_cli.dsp.band_edge import BandEdge
+from musr_cli.dsp.blend import Blender
+from musr_cli.engine.decisions import MENDED, choose_network, choose_rates, find_edge, whole_band
 from musr_cli.engine.highband import CHANNELS_AT_ONCE, HighBand
+from musr_cli.errors import UnavailableError
+from musr_cli.settings import DEFAULT_MODEL
+from musr_models import registry
 from musr_models.contract import Band
 from musr_models.holes import LOWEST_HZ
 
 EXCERPTS = 4
 EXCERPT_S = 2.5
 
-HOLES = 0.02
-"""Share of empty cells from which on a recording has holes (`benchmarks/holes.py` measures how often that is right)."""
+HOLES = 0.002
+"""Share of sharp holes from which on an encoder was there (`benchmarks/holes.py` measures how often that is right)."""
 
-EMPTY = 0.05
-"""A cell whose power is below this part of the estimate's is empty (13 dB)."""
+EMPTY = 0.01
+"""A cell whose power is below this part of the estimate's is empty (20 dB)."""
 
-_CELL_BINS = 8
+SHARP = 0.01
+"""An empty cell is sharp if its power is below this part of a neighbour's, too (20 dB): encoders give up whole bands
+and keep the one beside them, while pauses of music have no edges in frequency."""
+
+CELL_BINS = 4
+"""Bins that are one cell together; 86 Hz."""
+
+BITRATE = (5.333, 1.083, -0.058)
+"""log2 of kbit/s as a weighted sum of `bitrate_features`, fitted to MP3 by `benchmarks/holes.py`."""
+
+MP3_KBPS = (24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192)
+"""Bitrates that are told apart, for two channels; above, hardly a cell is empty."""
+
+_NEIGHBOURS = 2  # cells on each side, in frequency
 _TOP = 0.9  # of the edge: the slope of a filter is no hole
 _QUIET = 1e-6  # of the loudest frame's power: below, nothing is said
 
@@ -76,15 +97,55 @@ class Survey:
     """What was found.
 
     Attributes:
-        empty: share of cells below the edge that hold next to nothing where something is expected, 0 to 1.
+        empty: share of cells below the edge that hold next to nothing where something is expected, 0 to 1; pauses
+            that a network did not expect are among them.
+        sharp: share of those that end abruptly at a full cell above or below, 0 to 1.
     """
 
     empty: float
+    sharp: float
 
     @property
     def has_holes(self) -> bool:
-        """Whether so many cells are empty that an encoder must have been there."""
-        return self.empty >= HOLES
+        """Whether so many cells are empty beside full ones that an encoder must have been there."""
+        return self.sharp >= HOLES
+
+
+def bitrate_features(edge_hz: float, sharp: float) -> NDArray[np.float64]:
+    """What of a band edge in Hz and a share of sharp holes tells the bitrate of an MP3 file [3]."""
+    return np.array([1.0, math.log2(max(edge_hz, LOWEST_HZ) / 8000), math.log2(sharp + HOLES)])
+
+
+def nearest_kbps(log_kbps: float) -> int:
+    """The one of `MP3_KBPS` that is nearest, in ratio, to 2 to the power of `log_kbps`."""
+    return min(MP3_KBPS, key=lambda kbps: abs(math.log2(kbps) - log_kbps))
+
+
+def like_mp3_kbps(edge_hz: float, sharp: float) -> int:
+    """The bitrate, for two channels, at which MP3 leaves such an edge in Hz and such a share of sharp holes."""
+    return nearest_kbps(float(bitrate_features(edge_hz, sharp) @ np.array(BITRATE)))
+
+
+def find_mender(sample_rate: int, measured: BandEdge, model: str | Path = DEFAULT_MODEL) -> tuple[HighBand, Band]:
+    """What knows the holes of a recording, and the band that it is told.
+
+    Args:
+        sample_rate: of the recording, in Hz.
+        measured: its band edge.
+        model: a family, checkpoint or path whose networks mend.
+
+    Raises:
+        UnavailableError: the model has no network for this.
+    """
+    if not registry.can_mend(model):
+        raise UnavailableError(f"'{model}' knows nothing of holes; use {DEFAULT_MODEL}")
+    rates = choose_rates(sample_rate, None, None, model)
+    edge = find_edge(measured, "auto", rates) or whole_band(rates)
+    choice = choose_network(model, edge, rates, is_explicit=True)
+    if choice is None:
+        raise UnavailableError(f"'{model}' has no network for {sample_rate} Hz; use {DEFAULT_MODEL}")
+    blender = Blender(rates.work, MENDED.slope_hz, MENDED.cutoff_hz)
+    return HighBand(choice.network, choice.band, blender, mends=True), choice.band
 
 
 def survey(restorer: HighBand, band: Band, pieces: Sequence[Block], sample_rate: int) -> Survey:
@@ -96,16 +157,21 @@ def survey(restorer: HighBand, band: Band, pieces: Sequence[Block], sample_rate:
         pieces: of the recording, [C, n] each.
         sample_rate: of the pieces, in Hz.
     """
-    empty, cells = 0, 0
+    empty, sharp, cells = 0, 0, 0
     for piece in pieces:
         at_work_rate = resample(piece[:CHANNELS_AT_ONCE].astype(np.float32), sample_rate, band.sample_rate)
+        if not at_work_rate.any():
+            continue
         found = _empty_cells(*restorer.expect(at_work_rate), band, restorer.frequencies)
-        empty, cells = empty + int(found.sum()), cells + found.numel()
-    return Survey(empty / max(cells, 1))
+        empty, sharp = (sums + int(of_piece.sum()) for sums, of_piece in zip((empty, sharp), found, strict=True))
+        cells += found[0].numel()
+    return Survey(empty / max(cells, 1), sharp / max(cells, 1))
 
 
-def _empty_cells(own: Tensor, expected: Tensor, band: Band, hz: NDArray[np.float64]) -> Tensor:
-    """Which cells below the edge hold next to nothing [cells, frames]; frames that are quiet as a whole do not count.
+def _empty_cells(own: Tensor, expected: Tensor, band: Band, hz: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+    """Which cells below the edge hold next to nothing, and which of those are sharp; [cells, frames] both.
+
+    Frames that are quiet as a whole do not count.
 
     Args:
         own: powers of the recording [F, N].
@@ -116,6 +182,9 @@ def _empty_cells(own: Tensor, expected: Tensor, band: Band, hz: NDArray[np.float
     lowest, highest = np.searchsorted(hz, [LOWEST_HZ, _TOP * band.cutoff_hz])
     frames = own.sum(dim=0)
     counts = frames > _QUIET * frames.max()
-    bins = slice(int(lowest), max(int(highest), int(lowest) + _CELL_BINS))
-    pooled = [F.avg_pool2d(powers[None, bins, counts], (_CELL_BINS, 1))[0] for powers in (own, expected)]
-    return pooled[0] < EMPTY * pooled[1]
+    bins = slice(int(lowest), max(int(highest), int(lowest) + CELL_BINS))
+    cells, expected = (F.avg_pool2d(powers[None, bins, counts], (CELL_BINS, 1))[0] for powers in (own, expected))
+    width = 2 * _NEIGHBOURS + 1
+    beside = F.max_pool2d(cells[None], (width, 1), stride=1, padding=(_NEIGHBOURS, 0))[0]
+    is_empty = cells < EMPTY * expected
+    return is_empty, is_empty & (cells < SHARP * beside)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from musr_cli.plotting import style
 from musr_cli.plotting.edges import PartEdge
 from musr_cli.plotting.panel import Panel
-from musr_cli.plotting.pictures import floor, widest_difference
+from musr_cli.plotting.pictures import floor, holes_of, widest_difference
 from musr_cli.plotting.scales import Scale, line
 from musr_cli.plotting.spectrogram import WINDOW_S
 
@@ -74,6 +74,21 @@ def draw_edges(axes: Any, panels: Sequence[Panel], scale: Scale, top_khz: float)
     # room for what runs along the top
     bottom, top = (scale.forward(khz) for khz in axes.get_ylim())
     axes.set_ylim(top=float(scale.inverse(top + 0.05 * (top - bottom))))
+    style.legend(axes, lines, [style.name(index, panels) for index in range(len(panels))])
+
+
+def draw_hole_shares(axes: Any, panels: Sequence[Panel], scale: Scale, top_khz: float) -> None:
+    """How often cells of each frequency are empty, of all files in one diagram."""
+    lines = []
+    for index, panel in enumerate(panels):
+        is_empty = holes_of(panel) > 0
+        khz = np.linspace(0, panel.sample_rate / 2000, len(is_empty))
+        lines += axes.plot(khz, 100 * is_empty.mean(axis=1), linewidth=1.3, **style.line_style(index))
+        if not panel.edge.full_band:
+            axes.axvline(panel.edge.cutoff_hz / 1000, linewidth=0.8, alpha=0.7, **style.line_style(index))
+    axes.set_ylim(0, 105)
+    axes.set_ylabel("empty (% of the time)")
+    _finish_frequencies(axes, scale, top_khz)
     style.legend(axes, lines, [style.name(index, panels) for index in range(len(panels))])
 
 

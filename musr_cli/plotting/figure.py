@@ -11,9 +11,15 @@ from typing import Any, BinaryIO
 
 from musr_cli.errors import UnavailableError, UsageError
 from musr_cli.plotting import style
-from musr_cli.plotting.curves import draw_edges, draw_spectra, draw_spectrum_differences, draw_track
+from musr_cli.plotting.curves import (
+    draw_edges,
+    draw_hole_shares,
+    draw_spectra,
+    draw_spectrum_differences,
+    draw_track,
+)
 from musr_cli.plotting.panel import Panel
-from musr_cli.plotting.pictures import draw_differences, draw_levels, draw_phases, label_time, mark_edge
+from musr_cli.plotting.pictures import draw_differences, draw_holes, draw_levels, draw_phases, label_time, mark_edge
 from musr_cli.plotting.scales import SCALES, Scale
 
 PANELS_PER_ROW = 3
@@ -72,7 +78,7 @@ def draw(panels: Sequence[Panel], out: BinaryIO, format: str, kind: str = "spect
 
     Args:
         panels: at least one and at most `MAX_PANELS`, with what the kind needs: two or more on one grid (`align`) for
-            "difference", read with their parts for "edge" and with their phase for "phase".
+            "difference", read with their parts for "edge", with their phase for "phase", with their holes for "holes".
         out: takes the picture.
         format: its format, as `picture_format` tells it.
         kind: a name of `KINDS`.
@@ -158,12 +164,25 @@ def _draw_phase(figure: Any, panels: Sequence[Panel], scale: Scale, top_khz: flo
         _bar(figure, deviations, deviation, "Hz above the middle of the bin", extend="both")
 
 
+def _draw_holes(figure: Any, panels: Sequence[Panel], scale: Scale, top_khz: float) -> None:
+    axes, below = _grid(figure, len(panels))
+    how = "Pale: as much as is expected, or more. Dashed lines mark band edges (−12 dB); all is missing above."
+    _say(figure, "Holes: what lacks where sound is expected", how)
+    _bar(figure, axes, draw_holes(axes, panels, scale, top_khz), "dB below what is expected", extend="max")
+    for axis, panel in zip(axes, panels, strict=True):
+        if not panel.edge.full_band:
+            mark_edge(axis, panel.edge.cutoff_hz / 1000)
+    style.title(below, "How often each frequency is empty")
+    draw_hole_shares(below, panels, scale, top_khz)
+
+
 KINDS: Mapping[str, Callable[[Any, Sequence[Panel], Scale, float], None]] = {
     "spectrogram": _draw_spectrogram,
     "difference": _draw_difference,
     "spectrum": _draw_spectrum,
     "edge": _draw_edge,
     "phase": _draw_phase,
+    "holes": _draw_holes,
 }
 
 

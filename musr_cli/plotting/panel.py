@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -46,6 +46,10 @@ class Phase(NamedTuple):
     frames_per_column: int
 
 
+MapHoles = Callable[[Iterable[NDArray[Any]], int, int, BandEdge], NDArray[np.float64]]
+"""(blocks [C, n]; their rate in Hz; number of samples; band edge) → how far cells are below what is expected, in dB."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """One file.
@@ -63,6 +67,8 @@ class Panel:
         edge: band edge of what is shown.
         parts: band edges of its parts, where they were asked for.
         phase: derivatives of its phase, where they were asked for.
+        holes_db: how far it is below what is expected, 0 dB where nothing lacks, where that was asked for: [bins,
+            columns], bins at equal distances from 0 Hz to the Nyquist frequency.
     """
 
     path: Path
@@ -76,6 +82,7 @@ class Panel:
     edge: BandEdge
     parts: tuple[PartEdge, ...] = ()
     phase: Phase | None = None
+    holes_db: NDArray[np.float64] | None = None
 
 
 class _Observer(Protocol):
@@ -116,6 +123,19 @@ def read_panel(
         parts=track.parts() if with_parts else (),
         phase=_phase(picture) if isinstance(picture, PhaseDerivatives) else None,
     )
+
+
+def add_holes(panel: Panel, map_holes: MapHoles) -> Panel:
+    """The same panel with its holes, which need a second pass: they are looked for below the edge that was found.
+
+    Raises:
+        MusrError: the file cannot be read any more, or nothing knows its holes.
+    """
+    rate, samples = panel.sample_rate, round(panel.seconds * panel.sample_rate)
+    first = round(panel.start_s * rate)
+    with open_source(panel.path) as source:
+        blocks = between(blocks_at(source, rate), first, first + samples)
+        return replace(panel, holes_db=map_holes(blocks, rate, samples, panel.edge))
 
 
 def blocks_at(source: AudioSource, sample_rate: int) -> Iterator[NDArray[Any]]:

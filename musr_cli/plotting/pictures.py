@@ -23,6 +23,9 @@ DELAY_RANGE_MS = 12.0
 DEVIATION_RANGE_HZ = 30.0
 """About one and a half bins: a partial shows in the two on each side of it."""
 
+HOLES_RANGE_DB = 40.0
+"""What is further below the expected level than this is hardly there."""
+
 PALE_DB = 60.0
 """Below the loudest, phases are those of noise and hardly seen; not at all from `RANGE_DB` on."""
 
@@ -81,6 +84,26 @@ def draw_phases(axes: Sequence[Sequence[Any]], panels: Sequence[Panel], scale: S
             images[-1].set(cmap=style.SIGNED_COLOURS, clim=(-widest, widest), alpha=opacity)
             style.title(axis, style.name(index, panels), what)
     return images
+
+
+def draw_holes(axes: Sequence[Any], panels: Sequence[Panel], scale: Scale, top_khz: float) -> Any:
+    """How far the cells of each file are below what is expected of them; returns the last image."""
+    for index, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
+        depth_db = holes_of(panel)
+        edges, end_khz = scale.bins(len(depth_db), panel.sample_rate / 2000, top_khz)
+        image = _show(axis, panel, levels(depth_db, edges), (scale, top_khz, end_khz))
+        image.set(cmap=style.DEPTH_COLOURS, clim=(0, HOLES_RANGE_DB))
+        style.title(axis, style.name(index, panels), style.about(panel))
+        if end_khz < top_khz:
+            _say_no_signal(axis, scale.fraction(end_khz, top_khz))
+    return image
+
+
+def holes_of(panel: Panel) -> Array:
+    """Depth of the holes of a panel [bins, columns] in dB."""
+    if panel.holes_db is None:
+        raise ValueError("a panel that was read without its holes")
+    return panel.holes_db
 
 
 def loudest(panels: Sequence[Panel]) -> float:

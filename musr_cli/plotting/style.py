@@ -15,6 +15,8 @@ DASHES = ("-", "--", "-.", ":")
 LEVEL_COLOURS = "viridis"
 # red and blue, as far apart for any kind of colour vision, with white between them
 SIGNED_COLOURS = "RdBu_r"
+# nothing is pale, as on paper; the more, the darker
+DEPTH_COLOURS = "magma_r"
 NO_SIGNAL = "0.88"
 
 LONGEST_NAME = 48

@@ -21,6 +21,7 @@ TITLES = {
     Kind.SPECTRUM: "Long-term spectra",
     Kind.EDGE: "Band edges over time",
     Kind.PHASE: "group delay",
+    Kind.HOLES: "Holes: what lacks where sound is expected",
 }
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -79,6 +80,7 @@ def test_existing_pictures_are_kept_without_overwrite(tmp_path, files):
         (["full.wav", "-o", "out.png", "--kind", "difference"], "full.wav: --kind difference compares", 2),
         (["full.wav", "empty.wav", "-o", "out.png", "--kind", "difference"], "empty.wav: holds no samples", 1),
         (["full.wav", "-o", "out.png", "--kind", "waterfall"], "'spectrogram', 'difference', 'spectrum', 'edge'", 2),
+        (["full.wav", "-o", "out.png", "--kind", "holes", "--model", "linear"], "'linear' knows nothing of holes", 4),
         (["full.wav", "-o", "out.png", "--scale", "bark"], "'linear', 'log', 'mel'", 2),
         (["nan.wav", "-o", "out.png", "--kind", "phase"], "nan.wav: a sample at 0.500 s is not a number", 1),
     ],

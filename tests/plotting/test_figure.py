@@ -37,6 +37,7 @@ def panel(path: str, rate: int = 16_000, cutoff_hz: float | None = None, seconds
         "edge": whole,
         "parts": (PartEdge(1.0, half, whole), PartEdge(half, 1.0 + seconds, edge(rate / 4, confidence=0.3))),
         "phase": Phase(rng.uniform(-9, 9, (BINS, COLUMNS)), rng.uniform(-30, 30, (BINS, COLUMNS)), 1),
+        "holes_db": np.maximum(rng.uniform(-40, 40, (BINS, COLUMNS)), 0),
     }
     return Panel(**(fields | other))
 
@@ -155,6 +156,7 @@ def test_every_kind_draws_any_number_of_files(drawn, kind):
     for count in (2, 5):
         figure = drawn(*(panel(f"{index}.wav", cutoff_hz=3000.0) for index in range(count)), kind=kind, scale="mel")
         expected = {"spectrogram": count, "difference": count - 1, "spectrum": 0, "edge": count, "phase": 2 * count}
+        expected["holes"] = count
         assert len(pictures(figure)) == expected[kind]
 
 
@@ -238,6 +240,25 @@ def test_phases_fade_where_there_is_no_signal(drawn):
         assert axis.images[0].get_clim()[0] == -axis.images[0].get_clim()[1]
     assert "group delay" in delay.get_title()
     assert "frequency" in deviation.get_title()
+
+
+def test_holes_are_where_they_were_found_and_their_share_is_below(drawn):
+    holes_db = np.zeros((BINS, COLUMNS))
+    holes_db[32:41, : COLUMNS // 4] = 30.0
+    figure = drawn(panel("a.wav", cutoff_hz=6000.0, holes_db=holes_db), kind="holes")
+    (axis,) = pictures(figure)
+    rows = np.asarray(axis.images[0].get_array())
+    assert rows[round(0.55 * len(rows))].tolist() == [30.0] * (COLUMNS // 4) + [0.0] * (3 * COLUMNS // 4)
+    assert rows[: len(rows) // 3].max() == 0
+    assert axis.images[0].get_clim() == (0, 40)
+    assert axis.lines[0].get_ydata() == [6.0, 6.0]
+    share = diagram(figure).lines[0]
+    assert np.interp([2.0, 4.5], share.get_xdata(), share.get_ydata()) == pytest.approx([0, 25])
+
+
+def test_a_panel_without_holes_is_no_picture_of_them(drawn):
+    with pytest.raises(ValueError, match="without its holes"):
+        drawn(panel("a.wav", holes_db=None), kind="holes")
 
 
 @pytest.mark.parametrize("kind", KINDS)
