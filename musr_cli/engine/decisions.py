@@ -38,6 +38,18 @@ NEAR_NYQUIST_UNSURE = 0.9
 SURE = 0.8
 """Confidence from which on an edge is sure."""
 
+SEEN_NYQUIST = 0.94
+"""Fraction of the input's Nyquist frequency from which on an edge that a network sees is the resampler's."""
+
+HIGHEST_SEEN_HZ = 12000.0
+"""A band that is surely full may still end below, under hiss; above, what a network misses may be no loss."""
+
+SAME_EDGE = 0.2
+"""An edge that a network sees within this fraction of the measured one is the same, and measuring is more exact."""
+
+SEEN_SLOPE = 0.85
+"""Where the slope of an edge that a network sees is taken to begin."""
+
 LIKELY = 0.5
 """Confidence from which on a measured edge confirms one that the user names."""
 
@@ -197,6 +209,23 @@ def whole_band(rates: Rates) -> Edge:
     """The edge of a recording that has none: where its rate, or the one that networks work at, ends."""
     nyquist_hz = min(rates.input, rates.work) / 2
     return Edge(nyquist_hz, nyquist_hz, nyquist_hz)
+
+
+def trust(lost_hz: float | None, measured: BandEdge, rates: Rates) -> Edge | None:
+    """The edge that a network sees, where measuring gives none or another one of which it is not sure.
+
+    Args:
+        lost_hz: where the network sees the band end; None where it sees nothing.
+        measured: what the detector found.
+        rates: of the job.
+    """
+    if lost_hz is None or lost_hz >= SEEN_NYQUIST * rates.input / 2 or lost_hz >= AUDIBLE_HZ:
+        return None
+    if measured.full_band and measured.confidence >= SURE and lost_hz > HIGHEST_SEEN_HZ:
+        return None
+    if not measured.full_band and abs(lost_hz / measured.cutoff_hz - 1) <= SAME_EDGE:
+        return None
+    return Edge(lost_hz, SEEN_SLOPE * lost_hz, lost_hz)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from musr_cli.dsp.phase import PhaseSource
 from musr_cli.dsp.phases import NATIVE, PHASES
 from musr_cli.engine.decisions import (
     MENDED,
+    SURE,
     Choice,
     Edge,
     Rates,
@@ -32,13 +33,14 @@ from musr_cli.engine.decisions import (
     choose_network,
     choose_rates,
     find_edge,
+    trust,
     whole_band,
 )
 from musr_cli.engine.device import pick_device, use_bf16
 from musr_cli.engine.highband import Arithmetic, HighBand, foreign_transform
 from musr_cli.engine.planner import Plan, plan
 from musr_cli.engine.stream import Block, add_in_bands, overlap_add, resampled
-from musr_cli.engine.survey import Excerpts, survey
+from musr_cli.engine.survey import Excerpts, Survey, count_holes, expectations, lost_edge
 from musr_cli.errors import MusrError, UnavailableError, UsageError
 from musr_cli.settings import DEFAULT_MODEL
 from musr_models import registry
@@ -141,7 +143,7 @@ class Enhancer:
             measured, warnings = choose_edge(
                 look.detector.result(), look.detector.moving(), self.settings.cutoff, rates
             )
-            work = self._choose(find_edge(measured, self.settings.cutoff, rates), rates, look)
+            work = self._choose(measured, rates, look)
             if work is None:
                 return self._leave(measured, rates, look.preview, warnings)
             return self._job(measured, rates, look.preview, info.channels, [*warnings, *work.messages], work)
@@ -166,12 +168,17 @@ class Enhancer:
             if progress:
                 progress(done / job.sample_rate)
 
-    def _choose(self, edge: Edge | None, rates: Rates, look: _Look) -> _Work | None:
+    def _choose(self, measured: BandEdge, rates: Rates, look: _Look) -> _Work | None:
         """What is to be done; None where nothing is missing."""
-        mended = self._mend(edge, rates, look)
-        if mended:
-            return mended
-        choice = choose_network(self.settings.model, edge, rates, is_explicit=self.settings.cutoff != "auto")
+        settings, edge = self.settings, find_edge(measured, self.settings.cutoff, rates)
+        if settings.holes == "fill" and not registry.can_mend(settings.model):
+            raise UnavailableError(
+                f"--holes fill: '{settings.model}' fills nothing below the band edge; use {DEFAULT_MODEL}"
+            )
+        found = self._survey(edge, measured, rates, look) if self._may_mend else None
+        if found:
+            return found
+        choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
         if edge is None or choice is None:
             return None
         work = self._work(choice, edge, rates)
@@ -182,26 +189,29 @@ class Enhancer:
         """Whether holes matter; a phase that the user names is one for what lies above an edge."""
         return self.settings.holes != "leave" and not self.settings.phase and registry.can_mend(self.settings.model)
 
-    def _mend(self, edge: Edge | None, rates: Rates, look: _Look) -> _Work | None:
-        """How holes are filled; None where there are none, or nobody wants it."""
-        wish, model = self.settings.holes, self.settings.model
-        if wish == "fill" and not registry.can_mend(model):
-            raise UnavailableError(f"--holes fill: '{model}' fills nothing below the band edge; use {DEFAULT_MODEL}")
-        if not self._may_mend:
-            return None
-        choice = choose_network(model, edge or whole_band(rates), rates, is_explicit=True)
+    def _survey(self, edge: Edge | None, measured: BandEdge, rates: Rates, look: _Look) -> _Work | None:
+        """How a recording is mended that has holes, or whose edge only a network sees; None for others."""
+        is_unsure = self.settings.cutoff == "auto" and (measured.full_band or measured.confidence < SURE)
+        hint = whole_band(rates) if is_unsure else edge or whole_band(rates)
+        choice = choose_network(self.settings.model, hint, rates, is_explicit=True)
         if choice is None:
             return None
-        work = self._work(choice, MENDED, rates, mends=True)
-        if wish == "fill":
-            return work
-        found = survey(work.restorer, choice.band, look.excerpts.pieces(), rates.input)
-        if not found.has_holes:
+        mender = self._work(choice, MENDED, rates, mends=True).restorer
+        seen = expectations(mender, choice.band, look.excerpts.pieces(), rates.input)
+        seen_edge = trust(lost_edge(seen, mender.frequencies), measured, rates) if is_unsure else None
+        known = seen_edge or edge or hint
+        holes = count_holes(seen, known.cutoff_hz, mender.frequencies)
+        told = replace(choice, band=Band(rates.work, known.cutoff_hz))
+        if self.settings.holes == "fill" or holes.has_holes:
+            return self._work(told, MENDED, rates, mends=True, messages=(_about_holes(holes),))
+        if seen_edge is None:
             return None
-        message = f"an encoder left {found.empty:.0%} of its band empty: filled (--holes leave keeps it as it is)"
-        return replace(work, messages=(message,))
+        message = f"no edge is measured, but the network expects more above {known.cutoff_hz:.0f} Hz: filled from there"
+        return self._work(told, seen_edge, rates, mends=True, messages=(message,))
 
-    def _work(self, choice: Choice, edge: Edge, rates: Rates, *, mends: bool = False) -> _Work:
+    def _work(
+        self, choice: Choice, edge: Edge, rates: Rates, *, mends: bool = False, messages: tuple[str, ...] = ()
+    ) -> _Work:
         name = self.settings.phase or choice.network.default_phase
         restorer = HighBand(
             choice.network,
@@ -212,7 +222,7 @@ class Enhancer:
             self.settings.seed,
             mends=mends,
         )
-        return _Work(restorer, name, choice.band, mends)
+        return _Work(restorer, name, choice.band, mends, messages)
 
     def _job(
         self,
@@ -372,6 +382,10 @@ def _look(source: AudioSource, wants_excerpts: bool) -> _Look:
         if held_s >= PIPE_PREVIEW_S:
             break
     return _Look(detector, excerpts, () if source.can_reread else chain(held, blocks))
+
+
+def _about_holes(holes: Survey) -> str:
+    return f"an encoder left {holes.empty:.0%} of its band empty: filled (--holes leave keeps it as it is)"
 
 
 def _unknown_phase(name: str) -> str:

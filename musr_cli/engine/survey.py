@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
@@ -22,7 +23,7 @@ from musr_cli.errors import UnavailableError
 from musr_cli.settings import DEFAULT_MODEL
 from musr_models import registry
 from musr_models.contract import Band
-from musr_models.holes import LOWEST_HZ
+from musr_models.holes import GATE, LOWEST_HZ
 
 EXCERPTS = 4
 EXCERPT_S = 2.5
@@ -47,6 +48,14 @@ MP3_KBPS = (24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192)
 """Bitrates that are told apart, for two channels; above, hardly a cell is empty."""
 
 _NEIGHBOURS = 2  # cells on each side, in frequency
+LOST = 0.5
+"""Share of cells that lack most of what is expected, above the end of a band."""
+
+LOST_SPAN_HZ = 2000.0
+"""Over so much must be lost; what is missing in a narrower place is a gap of the music."""
+
+LOWEST_LOST_HZ = 1500.0
+
 _TOP = 0.9  # of the edge: the slope of a filter is no hole
 _QUIET = 1e-6  # of the loudest frame's power: below, nothing is said
 
@@ -157,18 +166,46 @@ def survey(restorer: HighBand, band: Band, pieces: Sequence[Block], sample_rate:
         pieces: of the recording, [C, n] each.
         sample_rate: of the pieces, in Hz.
     """
-    empty, sharp, cells = 0, 0, 0
-    for piece in pieces:
-        at_work_rate = resample(piece[:CHANNELS_AT_ONCE].astype(np.float32), sample_rate, band.sample_rate)
-        if not at_work_rate.any():
-            continue
-        found = _empty_cells(*restorer.expect(at_work_rate), band, restorer.frequencies)
-        empty, sharp = (sums + int(of_piece.sum()) for sums, of_piece in zip((empty, sharp), found, strict=True))
-        cells += found[0].numel()
-    return Survey(empty / max(cells, 1), sharp / max(cells, 1))
+    return count_holes(expectations(restorer, band, pieces, sample_rate), band.cutoff_hz, restorer.frequencies)
 
 
-def _empty_cells(own: Tensor, expected: Tensor, band: Band, hz: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
+def expectations(
+    restorer: HighBand, band: Band, pieces: Sequence[Block], sample_rate: int
+) -> list[tuple[Tensor, Tensor]]:
+    """Powers of each piece that is not silent, and those that a network expects there; [F, N] both. See `survey`."""
+    at_work_rate = (
+        resample(piece[:CHANNELS_AT_ONCE].astype(np.float32), sample_rate, band.sample_rate) for piece in pieces
+    )
+    return [restorer.expect(x) for x in at_work_rate if x.any()]
+
+
+def count_holes(seen: Sequence[tuple[Tensor, Tensor]], edge_hz: float, hz: NDArray[np.float64]) -> Survey:
+    """Shares of cells below an edge in Hz that are empty; see `expectations`, and `HighBand.frequencies`."""
+    found = [_empty_cells(own, expected, edge_hz, hz) for own, expected in seen]
+    cells = max(sum(empty.numel() for empty, _ in found), 1)
+    return Survey(*(sum(int(pair[which].sum()) for pair in found) / cells for which in (0, 1)))
+
+
+def lost_edge(seen: Sequence[tuple[Tensor, Tensor]], hz: NDArray[np.float64]) -> float | None:
+    """Where the band ends, in Hz, as far as a network sees that is not told: above, most cells lack what it expects.
+
+    None where no such place is seen. Hiss that is louder than what is missing hides it, and rightly: nobody would hear
+    the difference.
+    """
+    if not seen:
+        return None
+    own, expected = (torch.cat([pair[which] for pair in seen], dim=1) for which in (0, 1))
+    cells, wanted = (F.avg_pool2d(powers[None], (2 * CELL_BINS, 1))[0] for powers in (own, expected))
+    lacking = (GATE * cells < wanted).float().mean(dim=1)
+    places = hz[:: 2 * CELL_BINS][: len(lacking)]
+    span = int(np.searchsorted(places, LOST_SPAN_HZ))
+    for index in range(int(np.searchsorted(places, LOWEST_LOST_HZ)), len(lacking) - span):
+        if lacking[index] >= LOST and lacking[index : index + span].mean() >= LOST:
+            return float(places[index])
+    return None
+
+
+def _empty_cells(own: Tensor, expected: Tensor, edge_hz: float, hz: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
     """Which cells below the edge hold next to nothing, and which of those are sharp; [cells, frames] both.
 
     Frames that are quiet as a whole do not count.
@@ -176,10 +213,10 @@ def _empty_cells(own: Tensor, expected: Tensor, band: Band, hz: NDArray[np.float
     Args:
         own: powers of the recording [F, N].
         expected: what the network expects there.
-        band: rate and edge.
+        edge_hz: where the band ends.
         hz: where the bins lie [F].
     """
-    lowest, highest = np.searchsorted(hz, [LOWEST_HZ, _TOP * band.cutoff_hz])
+    lowest, highest = np.searchsorted(hz, [LOWEST_HZ, _TOP * edge_hz])
     frames = own.sum(dim=0)
     counts = frames > _QUIET * frames.max()
     bins = slice(int(lowest), max(int(highest), int(lowest) + CELL_BINS))
