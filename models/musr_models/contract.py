@@ -120,6 +120,10 @@ class Network(nn.Module, ABC):
         """
         raise NotImplementedError
 
+    def expect(self, x: Tensor, band: Band) -> Tensor:
+        """Power that every bin should have, mean of the channels [B, F, N]; only where `can_mend`. See `mend`."""
+        raise NotImplementedError
+
 
 def silent(x: Tensor) -> Tensor:
     """A result of zeros shaped like `x` and real: what every network gives for digital silence."""

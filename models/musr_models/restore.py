@@ -160,6 +160,10 @@ class Restore(Network):
         """See `Network.mend`."""
         return self.estimate(x, [band] * len(x), KeyedPhases(first))
 
+    def expect(self, x: Tensor, band: Band) -> Tensor:
+        """See `Network.expect`."""
+        return fit_bins(self.envelope_of(self.look(x, [band] * len(x))), x.shape[-2]).square()
+
     def estimate(self, x: Tensor, bands: Sequence[Band], phases: Phases | None = None) -> Tensor:
         """Estimate examples that have a band edge each.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,8 +110,9 @@ class HighBand:
         if self._transform is None:
             raise TypeError("a network without a transform has no bins")
         spectrum = self._transform.analyse(torch.from_numpy(x)[None].to(self._device))
-        own, expected = (power(part)[0].mean(dim=0) for part in (spectrum, self._run(spectrum, 0)))
-        return own, expected
+        with self._precision():
+            expected = self._network.expect(spectrum, self._band)[0]
+        return power(spectrum)[0].mean(dim=0), expected.float()
 
     @torch.inference_mode()
     def _restore(self, x: NDArray[np.float32], start: int) -> NDArray[np.float32]:
@@ -139,11 +140,14 @@ class HighBand:
         return self._shape(estimate, signal, spectrum, transform, first)
 
     def _run(self, x: Tensor, first: int) -> Tensor:
-        # not even a disabled autocast on devices that have none
-        with torch.autocast(self._device.type, dtype=torch.bfloat16) if self.is_bf16 else nullcontext():
+        with self._precision():
             run = self._network.mend if self._mends else self._network
             estimate: Tensor = run(x, self._band, first)
         return estimate if estimate.is_complex() else estimate.float()
+
+    def _precision(self) -> AbstractContextManager[object]:
+        # not even a disabled autocast on devices that have none
+        return torch.autocast(self._device.type, dtype=torch.bfloat16) if self.is_bf16 else nullcontext()
 
     def _shape(self, estimate: Tensor, signal: Tensor, spectrum: Tensor, transform: Transform, first: int) -> Tensor:
         """Estimated spectrum → complex spectrum of what the input lacks."""

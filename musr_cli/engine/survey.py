@@ -26,7 +26,7 @@ from musr_models.contract import Band
 from musr_models.holes import GATE, LOWEST_HZ
 
 EXCERPTS = 4
-EXCERPT_S = 2.5
+EXCERPT_S = 1.25
 
 HOLES = 0.002
 """Share of sharp holes from which on an encoder was there (`benchmarks/holes.py` measures how often that is right)."""
