@@ -23,6 +23,9 @@ LOWEST_HZ = 500.0
 GATE = 4.0
 """A cell holds sound, and gets nothing, if its power is within this factor of the estimate's (6 dB)."""
 
+HOLE_GATE = 30.0
+"""The same below the band edge (15 dB): most cells there hold sound, and estimates are no better than 5 dB."""
+
 _SOFTNESS = 0.02
 _BAND = 16
 """Bins that are taken together where channels are compared with each other; 340 Hz."""
@@ -34,14 +37,15 @@ Phases = Callable[[Tensor, int], Tensor]
 """(complex spectra [C, F, N]; frames over which channels are compared) → unit texture of their shape."""
 
 
-def beyond(estimate: Tensor, x: Tensor) -> Tensor:
+def beyond(estimate: Tensor, x: Tensor, gate: float | Tensor = GATE) -> Tensor:
     """What an estimate has beyond the input, to be added to it; nothing in cells that hold sound.
 
     Args:
         estimate: complex [..., F, N].
         x: the input, likewise.
+        gate: see `GATE`; a number, or one for each bin [F, 1].
     """
-    wanted, held = power(estimate), GATE * power(x)
+    wanted, held = power(estimate), gate * power(x)
     is_empty = wanted > held
     lack = torch.where(is_empty, 1 - held / torch.where(is_empty, wanted, 1), 0)
     # close to a square root, but with a slope that training can follow at zero

@@ -139,7 +139,7 @@ class Enhancer:
         info = source.info
         try:
             rates = choose_rates(info.sample_rate, self.settings.ratio, self.settings.rate, self.settings.model)
-            look = _look(source, self._may_mend)
+            look = _look(source, self._sees_all)
             measured, warnings = choose_edge(
                 look.detector.result(), look.detector.moving(), self.settings.cutoff, rates
             )
@@ -175,7 +175,7 @@ class Enhancer:
             raise UnavailableError(
                 f"--holes fill: '{settings.model}' fills nothing below the band edge; use {DEFAULT_MODEL}"
             )
-        found = self._survey(edge, measured, rates, look) if self._may_mend else None
+        found = self._survey(edge, measured, rates, look) if self._sees_all else None
         if found:
             return found
         choice = choose_network(settings.model, edge, rates, is_explicit=settings.cutoff != "auto")
@@ -185,9 +185,9 @@ class Enhancer:
         return replace(work, messages=(choice.warning,)) if choice.warning else work
 
     @property
-    def _may_mend(self) -> bool:
-        """Whether holes matter; a phase that the user names is one for what lies above an edge."""
-        return self.settings.holes != "leave" and not self.settings.phase and registry.can_mend(self.settings.model)
+    def _sees_all(self) -> bool:
+        """Whether the network says what is missing; a phase that the user names is for what lies above an edge."""
+        return not self.settings.phase and registry.can_mend(self.settings.model)
 
     def _survey(self, edge: Edge | None, measured: BandEdge, rates: Rates, look: _Look) -> _Work | None:
         """How a recording is mended that has holes, or whose edge only a network sees; None for others."""
@@ -202,16 +202,14 @@ class Enhancer:
         known = seen_edge or edge or hint
         holes = count_holes(seen, known.cutoff_hz, mender.frequencies)
         told = replace(choice, band=Band(rates.work, known.cutoff_hz))
-        if self.settings.holes == "fill" or holes.has_holes:
-            return self._work(told, MENDED, rates, mends=True, messages=(_about_holes(holes),))
+        if self.settings.holes == "fill" or (self.settings.holes == "auto" and holes.has_holes):
+            work = self._work(told, MENDED, rates, mends=True)
+            return replace(work, nominal_hz=known.nominal_hz, fills_holes=True, messages=(_about_holes(holes),))
         if seen_edge is None:
             return None
-        message = f"no edge is measured, but the network expects more above {known.cutoff_hz:.0f} Hz: filled from there"
-        return self._work(told, seen_edge, rates, mends=True, messages=(message,))
+        return replace(self._work(told, seen_edge, rates, mends=True), messages=(_about_edge(seen_edge),))
 
-    def _work(
-        self, choice: Choice, edge: Edge, rates: Rates, *, mends: bool = False, messages: tuple[str, ...] = ()
-    ) -> _Work:
+    def _work(self, choice: Choice, edge: Edge, rates: Rates, *, mends: bool = False) -> _Work:
         name = self.settings.phase or choice.network.default_phase
         restorer = HighBand(
             choice.network,
@@ -222,7 +220,7 @@ class Enhancer:
             self.settings.seed,
             mends=mends,
         )
-        return _Work(restorer, name, choice.band, mends, messages)
+        return _Work(restorer, name, choice.band, edge.nominal_hz)
 
     def _job(
         self,
@@ -238,8 +236,8 @@ class Enhancer:
         cut = plan(round(chunk_s * rates.work), restorer.context, restorer.align, rates.work)
         summary = self._summary(measured, rates, warnings) | {
             "network_ratio": round(work.band.ratio, 3),
-            "cutoff_hz": round(work.band.cutoff_hz),
-            "holes": "filled" if work.mends else "left",
+            "cutoff_hz": round(work.nominal_hz),
+            "holes": "filled" if work.fills_holes else "left",
             "phase": work.phase,
             "precision": "bf16" if restorer.is_bf16 else "fp32",
             "context_s": round(restorer.context / rates.work, 3),
@@ -356,14 +354,16 @@ class _Work:
         restorer: the network with all that belongs to it.
         phase: name of the phase source.
         band: what the network is told.
-        mends: it fills holes, too.
+        nominal_hz: the edge, as people name it.
+        fills_holes: it fills holes below the edge, too.
         messages: what people should know.
     """
 
     restorer: HighBand
     phase: str
     band: Band
-    mends: bool = False
+    nominal_hz: float
+    fills_holes: bool = False
     messages: tuple[str, ...] = ()
 
 
@@ -386,6 +386,10 @@ def _look(source: AudioSource, wants_excerpts: bool) -> _Look:
 
 def _about_holes(holes: Survey) -> str:
     return f"an encoder left {holes.empty:.0%} of its band empty: filled (--holes leave keeps it as it is)"
+
+
+def _about_edge(seen: Edge) -> str:
+    return f"no sure edge is measured, but the network expects more above {seen.cutoff_hz:.0f} Hz: filled from there"
 
 
 def _unknown_phase(name: str) -> str:

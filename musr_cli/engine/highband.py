@@ -16,7 +16,7 @@ from torch import Tensor
 from musr_cli.dsp.blend import Blender
 from musr_cli.dsp.phase import Native, Observed, PhaseSource
 from musr_models.contract import Band, Network
-from musr_models.holes import beyond
+from musr_models.holes import GATE, HOLE_GATE, beyond
 from musr_models.transforms import Stft, Transform, power
 
 CHANNELS_AT_ONCE = 2
@@ -133,7 +133,8 @@ class HighBand:
         first = start // transform.hop
         spectrum = transform.analyse(signal)
         if self._mends:
-            return beyond(self._run(spectrum, first), spectrum)
+            above = torch.arange(transform.bins, device=self._device)[:, None] >= self._band.cutoff_bin(transform)
+            return beyond(self._run(spectrum, first), spectrum, torch.where(above, GATE, HOLE_GATE))
         estimate = self._run(spectrum, first) if self._sees_spectrum else transform.analyse(self._run(signal, start))
         if self._phase and self._phase.replaces_all:
             return self._phase.apply(estimate.abs(), self._observe(signal, spectrum, transform, 0, first)) - spectrum

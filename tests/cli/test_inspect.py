@@ -142,7 +142,6 @@ def test_an_unknown_model_is_one_line(song):
     assert "restore" in result.stderr
 
 
-@pytest.mark.xfail(strict=False, reason="the shipped weights are older than what looks for holes")
 def test_an_mp3_has_holes(tmp_path):
     x, rate = soundfile.read(EXAMPLE, dtype="float32", always_2d=True)
     coded = degrade.apply(x.T, rate, degrade.Degradation("mp3", bitrate_kbps=48.0))
