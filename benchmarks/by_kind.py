@@ -1,13 +1,14 @@
 """Quality by kind of music and by what the recording has been through: the table that steers the default model.
 
     python benchmarks/by_kind.py --data FOLDER [--models restore,run/model.safetensors] [--conditions mp3-64,disc]
-        [--hint auto|told|none] [--seconds 8] [--visqol] [--json all.json] [-j 1]
+        [--hint auto|told|none] [--seconds 8] [--visqol] [--json all.json] [--beside former.json] [-j 1]
 
 FOLDER holds one folder for each kind, with files named `SOURCE--PIECE`. Each clip goes through each condition
 (`conditions.py`) and from there, at the rate that it has then, through the whole chain back to its own rate. Figures
 look up to where each reference ends (measured over the whole file). The given band is compared with what was given:
 below the edge, or, of coded music, in those cells of the STFT in which the codec kept the power within 6 dB. Means are
-over clips, in brackets 95 % bootstrap intervals over sources. ViSQOL needs `pip install 'musr[visqol]'`.
+over clips, in brackets 95 % bootstrap intervals over sources. ViSQOL needs `pip install 'musr[visqol]'`. `--beside`
+puts what another run wrote with `--json` beside this one, under the name of its file.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -174,6 +175,40 @@ def print_tables(rows: Sequence[Row], plan: Plan) -> None:
                     print("| " + " | ".join([*cells, given_of(of_model)]) + " |")
 
 
+def print_summary(rows: Sequence[Row]) -> None:
+    """All conditions in one table, all kinds together, and LSD-A by kind in another."""
+    models, kinds = (list(dict.fromkeys(getattr(row, name) for row in rows)) for name in ("model", "kind"))
+    names = [name for name in FIGURES if any(name in row.values for row in rows)]
+    tables = (
+        ([FIGURES[name] for name in names] + ["SNR given band: mean, lowest"], _summary_cells(names)),
+        ([f"LSD-A, {kind}" for kind in kinds], _cells_by_kind(kinds)),
+    )
+    for heads, cells in tables:
+        print("\n| condition | model | " + " | ".join(heads) + " |")
+        print("|---" * (len(heads) + 2) + "|")
+        for condition in dict.fromkeys(row.condition for row in rows):
+            for model in models:
+                found = [row for row in rows if row.condition == condition and row.model == model]
+                print("| " + " | ".join([condition, label(model), *cells(found)]) + " |")
+
+
+def _summary_cells(names: Sequence[str]) -> Callable[[Sequence[Row]], list[str]]:
+    return lambda rows: [*(mean_of(rows, name) for name in names), given_of(rows)]
+
+
+def _cells_by_kind(kinds: Sequence[str]) -> Callable[[Sequence[Row]], list[str]]:
+    return lambda rows: [mean_of([row for row in rows if row.kind == kind], "lsd_a_end") for kind in kinds]
+
+
+def read_rows(path: Path, folder: Path) -> list[Row]:
+    """What an earlier run wrote with `--json`; its model is called like the file."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        Row(row["kind"], row["condition"], path.stem, Clip(folder / row["file"], row["file"], row["source"]), row)
+        for row in found
+    ]
+
+
 def label(model: str) -> str:
     """The name of a model; of a file its own and that of its folder."""
     path = Path(model)
@@ -223,6 +258,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="of each clip")
     parser.add_argument("--visqol", action="store_true")
     parser.add_argument("--json", type=Path, help="every figure of every clip")
+    parser.add_argument("--beside", type=Path, nargs="*", default=[], help="what other runs wrote with --json")
     parser.add_argument("-j", "--jobs", type=int, default=1)
     options = parser.parse_args()
     extra = ("visqol",) if options.visqol else ()
@@ -234,6 +270,7 @@ def main() -> None:
     clips = [clip for clip in find_clips(options.data) if not kinds or clip.path.parent.name in kinds]
     rows = [row for part in for_each(clips, partial(measure, plan=plan), options.jobs) for row in part]
     print_tables(rows, plan)
+    print_summary([row for path in options.beside for row in read_rows(path, options.data)] + rows)
     if options.json:
         options.json.write_text(json.dumps(as_json(rows, plan), indent=1) + "\n", encoding="utf-8")
 
