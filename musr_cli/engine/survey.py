@@ -28,7 +28,7 @@ from musr_models.holes import GATE, LOWEST_HZ
 EXCERPTS = 4
 EXCERPT_S = 1.25
 
-HOLES = 0.002
+HOLES = 0.003
 """Share of sharp holes from which on an encoder was there (`benchmarks/holes.py` measures how often that is right)."""
 
 EMPTY = 0.01
