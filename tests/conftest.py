@@ -71,3 +71,11 @@ def run_musr(tmp_path_factory: pytest.TempPathFactory) -> RunMusr:
         return subprocess.run(command, env=environment, capture_output=True, check=False, timeout=240, **more)
 
     return run
+
+
+def density_db(x: NDArray[np.float32], rate: int, low_hz: float, high_hz: float) -> float:
+    """Mean power density of a signal between two frequencies, in dB."""
+    frames = np.lib.stride_tricks.sliding_window_view(x, 4096)[::2048] * np.hanning(4096)
+    hz = np.fft.rfftfreq(4096, 1 / rate)
+    powers = np.mean(np.abs(np.fft.rfft(frames)) ** 2, axis=0)
+    return float(10 * np.log10(powers[(hz >= low_hz) & (hz < high_hz)].mean()))

@@ -9,16 +9,9 @@ from numpy.typing import NDArray
 from musr_cli import degrade
 from musr_cli.audio.formats import AudioInfo
 from musr_cli.engine.enhancer import Enhancer, Settings, _ArraySource, enhance
-from tests.conftest import Music
+from tests.conftest import Music, density_db
 
 RATE = 44100
-
-
-def density_db(x: NDArray[np.float32], rate: int, low_hz: float, high_hz: float) -> float:
-    frames = np.lib.stride_tricks.sliding_window_view(x, 4096)[::2048] * np.hanning(4096)
-    hz = np.fft.rfftfreq(4096, 1 / rate)
-    powers = np.mean(np.abs(np.fft.rfft(frames)) ** 2, axis=0)
-    return float(10 * np.log10(powers[(hz >= low_hz) & (hz < high_hz)].mean()))
 
 
 def lowpassed(music: Music, cutoff_hz: float, seconds: float, seed: int = 0) -> NDArray[np.float32]:
