@@ -102,7 +102,7 @@ def open_pool(
     Args:
         cache: where the clips lie.
         clips: to draw from, each as often as it is long.
-        recipe: says how much, and through what.
+        recipe: says how much at most, and through what.
         seed: of everything drawn.
         cache_dir: gets the pool, in a folder of its own.
         note: takes progress, for people.
@@ -133,9 +133,11 @@ def _make(
     cache: ClipCache, clips: Sequence[Clip], recipe: CodedRecipe, seed: int, target: Path, note: Callable[[str], None]
 ) -> list[Stretch]:
     """Code into `target`, which appears only when it is whole."""
-    note(f"coding {recipe.hours:g} h of stretches, once")
+    # no more than there is: the same stretches over again teach little
+    total = min(round(recipe.hours * 3600 * cache.sample_rate), sum(clip.samples for clip in clips))
+    hours = total / 3600 / cache.sample_rate
+    note(f"coding {hours:.2g} h of stretches, once")
     stretches: list[Stretch] = []
-    total = round(recipe.hours * 3600 * cache.sample_rate)
     part, noted = target.with_suffix(f".{os.getpid()}.part"), 0
     try:
         with part.open("wb") as file:
@@ -144,7 +146,7 @@ def _make(
                 file.write(interleave(coded))
                 done = file.tell() // FRAME_BYTES * _NOTES // total
                 if done > noted:
-                    note(f"coded {min(done, _NOTES) * 100 // _NOTES} % of {recipe.hours:g} h")
+                    note(f"coded {min(done, _NOTES) * 100 // _NOTES} % of {hours:.2g} h")
                     noted = done
         part.replace(target)
     finally:

@@ -102,7 +102,7 @@ class CodedRecipe:
 
     Attributes:
         share: of all crops, those that are drawn from these stretches.
-        hours: how much is coded; 0 for none.
+        hours: how much is coded, but no more than there is music; 0 for none.
         stretch_s: length of a stretch in seconds.
         codecs: drawn uniformly; naming one twice doubles its share.
         bitrates_kbps: range for two channels, drawn log-uniformly.
