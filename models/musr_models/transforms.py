@@ -18,7 +18,7 @@ P = ParamSpec("P")
 WindowName = Literal["hann", "hamming"]
 
 TOP_HZ = (19000.0, 19700.0)
-"""Where new bands of any edge end: hardly any music to learn from reaches further, and nobody hears it."""
+"""Where the new bands of autoencoders for any edge end: hardly any music that they learnt from reaches further."""
 
 _SAME_HZ = 1e-5  # a bin this close above an edge lies at it
 

@@ -24,7 +24,7 @@ DEFAULT_RATE = 44100
 """Least output rate in Hz of networks that can do any."""
 
 AUDIBLE_HZ = 19000.0
-"""A band that reaches up to here is complete: hardly anybody hears what is above, and no network makes much of it."""
+"""A band that reaches up to here is complete: hardly anybody hears what is above."""
 
 LOWEST_EDGE_HZ = 1000.0
 """A measured edge below this is no band edge but a signal with little in it: a tone, a hum, a constant."""
