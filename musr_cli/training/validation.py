@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -70,9 +70,12 @@ class Curve:
         """The figure's name for people, "LSD-HF"."""
         return self.figure.upper().replace("_", "-")
 
-    def add(self, name: str, step: int, elapsed_s: float, value: float) -> None:
-        """Write down and tell one figure."""
-        self.note(f"step {step}: {name} {self.label} {value:.3f} on held-out clips")
+    def add(
+        self, name: str, step: int, elapsed_s: float, value: float, by_kind: Mapping[str, float] | None = None
+    ) -> None:
+        """Write down and tell one figure, and beside it, where there are several kinds of music, that of each."""
+        kinds = "".join(f", {kind} {of_kind:.3f}" for kind, of_kind in (by_kind or {}).items())
+        self.note(f"step {step}: {name} {self.label} {value:.3f} on held-out clips{kinds}")
         path = self.folder / "validation.csv"
         is_new = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as stream:
@@ -146,7 +149,7 @@ class Validator:
         tasks = zip(chosen, cycle(self._edges), strict=False)
         scores = [self._score(clip, edge, model, name, step) for clip, edge in tasks]
         lsd = float(np.mean(scores)) if scores else float("nan")
-        self.curve.add(name, step, elapsed_s, lsd)
+        self.curve.add(name, step, elapsed_s, lsd, _by_kind(chosen, scores))
         return lsd
 
     @property
@@ -165,6 +168,14 @@ class Validator:
         if self.curve.board and clip is self.clips[0]:
             self.curve.board.add_audio(f"held-out/{name}", np.clip(restored.mean(axis=0), -1, 1), step, rate)
         return lsd_a(full, restored, rate, nominal_hz, min(clip.bandwidth_hz, HF_LIMIT_HZ))
+
+
+def _by_kind(clips: Sequence[Clip], scores: Sequence[float]) -> dict[str, float]:
+    """Mean score of each folder at the top of the data; nothing where there are not several."""
+    groups: dict[str, list[float]] = {}
+    for clip, score in zip(clips, scores, strict=True):
+        groups.setdefault(clip.file.partition("/")[0] if "/" in clip.file else "other", []).append(score)
+    return {kind: float(np.mean(found)) for kind, found in groups.items()} if len(groups) > 1 else {}
 
 
 def figure_of(recipe: Recipe) -> str:
