@@ -29,6 +29,7 @@ _EDGE_ERROR = 0.01  # relative; what the detector's errors look like where it is
 _SPEED_SHARE = 0.5
 _TRANSFER_SHARE = 0.5  # of noise: what was added after the band was lost, and goes on above the edge
 _NOISE_DB_PER_OCTAVE = (-6.0, 3.0)
+_HIGHPASS_HZ = (80.0, 500.0)
 _WRONG_HINT = (0.5, 1.5)
 _LOWEST_HINT_HZ = 1500.0
 _TINY = 1e-12
@@ -202,7 +203,7 @@ def _timbre(samples: int, sample_rate: int, data: DataRecipe, rng: np.random.Gen
     Its gain walks from octave to octave, and is tilted as a whole.
     """
     tilts = any(data.tilt_db)
-    if not (data.equaliser_db or tilts):
+    if not (data.equaliser_db or tilts or data.highpass):
         return None
     octaves = _octaves(samples, sample_rate)
     gain_db = np.zeros_like(octaves)
@@ -212,7 +213,15 @@ def _timbre(samples: int, sample_rate: int, data: DataRecipe, rng: np.random.Gen
     if tilts:
         above_1k = (octaves - np.log2(1000 / _LOWEST_OCTAVE_HZ)).clip(0) / 4
         gain_db = gain_db + rng.uniform(*data.tilt_db) * above_1k
+    if data.highpass and rng.random() < data.highpass:
+        gain_db = gain_db + _highpass_db(octaves, rng)
     return np.asarray(10 ** (gain_db / 20))
+
+
+def _highpass_db(octaves: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Response of a Butterworth high-pass, as telephones and old discs have one; `octaves` as `_octaves` gives them."""
+    order, edge = rng.integers(1, 9), np.log2(rng.uniform(*_HIGHPASS_HZ) / _LOWEST_OCTAVE_HZ)
+    return np.asarray(-10 * np.log10(1 + 2.0 ** (2 * order * (edge - octaves))))
 
 
 def _octaves(samples: int, sample_rate: int) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ class DataRecipe:
         mix: share of crops that are the sum of two clips.
         equaliser_db: how far the gain of a random equaliser goes from one octave to the next (standard deviation).
         tilt_db: range of a random tilt: the level at 16 kHz relative to that at 1 kHz.
+        highpass: share of crops without their lowest octaves, like telephones and old discs.
         noise: share of crops with coloured stationary noise, half of it added after the band was lost, to both sides.
         noise_dbfs: range of its level, RMS.
         chunk_share: of an autoencoder's chunks of a batch, those that a step learns from, drawn at random (Miron &
@@ -61,6 +62,7 @@ class DataRecipe:
     mix: float = 0.0
     equaliser_db: float = 0.0
     tilt_db: tuple[float, float] = (0.0, 0.0)
+    highpass: float = 0.0
     noise: float = 0.0
     noise_dbfs: tuple[float, float] = (-85.0, -45.0)
     chunk_share: float = 1.0

@@ -207,3 +207,13 @@ def test_tilt_raises_or_lowers_the_top(cache: ClipCache, recipe: Recipe) -> None
 
     # two of the four octaves between 1 and 16 kHz
     assert top(8.0) - top(-8.0) == pytest.approx(8.0, abs=0.5)
+
+
+def test_highpassed_crops_lack_their_lowest_octaves(cache: ClipCache, recipe: Recipe) -> None:
+    def bottom(share: float) -> float:
+        changed = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, highpass=share))
+        spectrum = torch.fft.rfft(make_batch(cache, cache.clips, changed, 0, 8).full).abs().square().mean(dim=0)
+        hz = torch.arange(len(spectrum)) * (cache.sample_rate / 2 / (len(spectrum) - 1))
+        return float(10 * torch.log10(spectrum[hz < 70].sum() / spectrum[(hz > 1000) & (hz < 4000)].sum()))
+
+    assert bottom(1.0) < bottom(0.0) - 3
