@@ -204,7 +204,8 @@ class Enhancer:
         told = replace(choice, band=Band(rates.work, known.cutoff_hz))
         if self.settings.holes == "fill" or (self.settings.holes == "auto" and holes.has_holes):
             work = self._work(told, MENDED, rates, mends=True)
-            return replace(work, nominal_hz=known.nominal_hz, fills_holes=True, messages=(_about_holes(holes),))
+            messages = (_about_holes(holes),) if holes.has_holes else ()
+            return replace(work, nominal_hz=known.nominal_hz, fills_holes=True, messages=messages)
         if seen_edge is None:
             return None
         return replace(self._work(told, seen_edge, rates, mends=True), messages=(_about_edge(seen_edge),))

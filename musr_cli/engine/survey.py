@@ -57,6 +57,7 @@ LOST_SPAN_HZ = 2000.0
 LOWEST_LOST_HZ = 1500.0
 
 _TOP = 0.9  # of the edge: the slope of a filter is no hole
+_HIGHEST_HZ = 16000.0  # above, releases of all kinds end in walls that nobody would call holes
 _QUIET = 1e-6  # of the loudest frame's power: below, nothing is said
 
 Block = NDArray[Any]
@@ -216,7 +217,7 @@ def _empty_cells(own: Tensor, expected: Tensor, edge_hz: float, hz: NDArray[np.f
         edge_hz: where the band ends.
         hz: where the bins lie [F].
     """
-    lowest, highest = np.searchsorted(hz, [LOWEST_HZ, _TOP * edge_hz])
+    lowest, highest = np.searchsorted(hz, [LOWEST_HZ, min(_TOP * edge_hz, _HIGHEST_HZ)])
     frames = own.sum(dim=0)
     counts = frames > _QUIET * frames.max()
     bins = slice(int(lowest), max(int(highest), int(lowest) + CELL_BINS))

@@ -55,9 +55,9 @@ def found_in(x: np.ndarray, edge: BandEdge = FULL, rate: int = RATE) -> survey.S
 def test_the_share_of_a_hole_is_found() -> None:
     found = found_in(noise(6.0, (5000.0, 7000.0)))
     assert found.has_holes
-    assert found.empty == pytest.approx(2000 / (0.9 * RATE / 2 - 500), rel=0.1)
+    assert found.empty == pytest.approx(2000 / (16000 - 500), rel=0.1)
     # two or three cells at each end are near what is full
-    assert 3 < found.sharp * (0.9 * RATE / 2 - 500) / 86 < 7
+    assert 3 < found.sharp * (16000 - 500) / 86 < 7
 
 
 @pytest.mark.usefixtures("flat")
