@@ -8,8 +8,8 @@ HEAD = """# The zoo
 Networks and baselines live in `musr_models`, an importable package that knows nothing of files or terminals:
 `contract.py` says what a network promises the engine, `checkpoint.py` how it is stored (safetensors and a TOML card),
 `registry.py` how it is found. `linear`, `spline`, `sinc` and `sbr` need no weights. The others have these cards in
-`musr_models/weights`; the figure is the mean LSD-A above the band edge (up to 19 kHz; of `restore` up to where each reference
-really ends) on sources held out of training.
+`musr_models/weights`; the figure is the mean LSD-A above the band edge on sources held out of training (up to 19 kHz;
+of `restore` up to where each reference really ends).
 `python models/zoo.py > models/README.md` renews the page.
 
 | checkpoint | family | ratio | output rates | parameters | weights | trained on | held-out LSD-HF |
