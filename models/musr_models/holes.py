@@ -85,7 +85,7 @@ def unit_texture(x: Tensor, frames: int, angles: Callable[[int], Tensor]) -> Ten
         frames: over which channels are compared; odd.
         angles: makes phases [F, N] in radians, independent for every number that it is given.
     """
-    common = torch.polar(torch.ones(()), angles(0))
+    common = _unit(angles(0))
     if len(x) == 1:
         return common[None]
     powers = _around(power(x), frames)
@@ -103,7 +103,11 @@ def _related(x: Tensor, powers: Tensor, common: Tensor, angles: Callable[[int], 
     rest = 1 - power(alike)
     # identical channels stay identical in spite of round-off
     rest = torch.where(rest > _ALIKE, rest, 0).sqrt()
-    return alike * common + rest * torch.polar(torch.ones(()), angles(1))
+    return alike * common + rest * _unit(angles(1))
+
+
+def _unit(angles: Tensor) -> Tensor:
+    return torch.polar(torch.ones_like(angles), angles)
 
 
 def _around(x: Tensor, frames: int) -> Tensor:
