@@ -152,9 +152,9 @@ class Restore(Network):
 
     def forward(self, x: Tensor, band: Band, first: int = 0) -> Tensor:
         """Spectrum [B, C, F, N] → spectrum [B, C, F, N]; the low band is the input's own."""
-        del first
+        del first  # texture above an edge is the input's own: nothing is keyed
         low = x[..., : band.cutoff_bin(self.transform(band)), :]
-        return torch.cat([low, self.estimate(x, [band] * len(x))[..., low.shape[-2] :, :]], dim=-2)
+        return torch.cat([low, self.estimate(x, [band] * len(x), first=low.shape[-2])], dim=-2)
 
     def mend(self, x: Tensor, band: Band, first: int = 0) -> Tensor:
         """See `Network.mend`."""
@@ -164,21 +164,22 @@ class Restore(Network):
         """See `Network.expect`."""
         return fit_bins(self.envelope_of(self.look(x, [band] * len(x))), x.shape[-2]).square()
 
-    def estimate(self, x: Tensor, bands: Sequence[Band], phases: Phases | None = None) -> Tensor:
+    def estimate(self, x: Tensor, bands: Sequence[Band], phases: Phases | None = None, first: int = 0) -> Tensor:
         """Estimate examples that have a band edge each.
 
         Args:
             x: complex spectra [B, C, F, N].
             bands: rates (one for all) and edges.
             phases: where the phases below the edges come from; None where nobody looks at them.
+            first: bins below are left out.
 
         Returns:
-            Complex [B, C, F, N]; what it holds below the edges is meaningless without `phases`.
+            Complex [B, C, F − first, N]; what it holds below the edges is meaningless without `phases`.
         """
         look = self.look(x, bands)
         envelope = fit_bins(self.envelope_of(look), x.shape[-2])
-        texture = torch.stack([self._texture(*one, phases) for one in zip(x, look.level, bands, strict=True)])
-        return texture * envelope[:, None]
+        textures = (self._texture(*one, phases) for one in zip(x, look.level, bands, strict=True))
+        return torch.stack([texture[:, first:] for texture in textures]) * envelope[:, None, first:]
 
     def look(self, x: Tensor, bands: Sequence[Band]) -> Look:
         """Complex spectra [B, C, F, N] → what the trunk sees of them."""

@@ -100,16 +100,18 @@ class HighBand:
     @property
     def frequencies(self) -> NDArray[np.float64]:
         """Where the bins of `expect` lie [F], in Hz."""
+        return self._own_transform.frequencies(self._band.sample_rate)
+
+    @property
+    def _own_transform(self) -> Transform:
         if self._transform is None:
             raise TypeError("a network without a transform has no bins")
-        return self._transform.frequencies(self._band.sample_rate)
+        return self._transform
 
     @torch.inference_mode()
     def expect(self, x: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         """Mean powers of the channels of [C, n], and those that the network expects; [F, N] both."""
-        if self._transform is None:
-            raise TypeError("a network without a transform has no bins")
-        spectrum = self._transform.analyse(torch.from_numpy(x)[None].to(self._device))
+        spectrum = self._own_transform.analyse(torch.from_numpy(x)[None].to(self._device))
         with self._precision():
             expected = self._network.expect(spectrum, self._band)[0]
         return power(spectrum)[0].mean(dim=0), expected.float()
